@@ -1,0 +1,1 @@
+"""Trainers' wire formats: bytes <-> calls. Another trainer is another file here."""

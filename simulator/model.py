@@ -1,0 +1,268 @@
+"""The nouns of the program, as frozen structs without behaviour.
+
+Times named `..._s` are seconds; `due`, `sent`, `first_byte`, `done`, `started` and `ended` are seconds on
+the run's own monotonic clock (zero is arbitrary until `measure` subtracts the start of the run).
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from simulator.faults import Fault, Violation
+
+EndpointKind = Literal["tool", "grader"]
+Split = Literal["train", "valid"]
+PhaseKind = Literal["training", "evaluation", "steady", "rate"]
+LoadMode = Literal["training", "steady", "rate"]
+
+
+# -- what will be submitted ------------------------------------------------------------------------------
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One of the customer's endpoints: a tool, or the grader.
+
+    `headers` are the job's own, secrets included: they go on the wire and nowhere else. `rate_limit` is the
+    most requests per second the trainer sends there; None is no limit.
+    """
+
+    name: str
+    kind: EndpointKind
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    rate_limit: float | None = None
+
+
+class Grader(msgspec.Struct, frozen=True):
+    """The job's grader. `endpoint` is None for the types that the platform runs by itself."""
+
+    type: str
+    name: str
+    endpoint: Endpoint | None = None
+    pass_threshold: float | None = None
+
+
+class Hyperparameters(msgspec.Struct, frozen=True):
+    """The job's hyperparameters that decide traffic; None where the job says nothing or "auto"."""
+
+    batch_size: int | None = None
+    compute_multiplier: float | None = None
+    eval_interval: int | None = None
+    eval_samples: int | None = None
+    n_epochs: int | None = None
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What the customer is about to submit."""
+
+    tools: tuple[Endpoint, ...]
+    grader: Grader
+    hyperparameters: Hyperparameters
+    max_episode_steps: int | None = None
+    response_format: dict[str, Any] | None = None
+
+
+class FunctionTool(msgspec.Struct, frozen=True):
+    """A chat-completions function tool of a dataset row; `parameters` is its JSON schema."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A dataset row. `json` holds the bytes of the whole row, ready to go into requests."""
+
+    index: int
+    split: Split
+    line: int
+    json: msgspec.Raw
+    row: dict[str, Any]
+    tools: tuple[FunctionTool, ...] = ()
+
+
+# -- what the model does ---------------------------------------------------------------------------------
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call the model asks for; `arguments` is a JSON string, as on the wire."""
+
+    name: str
+    arguments: str
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One model message: thinking, then calls (all at once), or the final `answer` when there are none.
+
+    The think time is `think_s` plus `tokens` at the policy's speed, before any time scale.
+    """
+
+    calls: tuple[ToolCall, ...] = ()
+    answer: str = ""
+    tokens: int = 0
+    think_s: float = 0.0
+
+
+# -- what happened ---------------------------------------------------------------------------------------
+
+
+class Reply(msgspec.Struct, gc=False):
+    """What a transport brings back from one request; it never raises instead.
+
+    `status` is 0 where no head arrived, `first_byte` None where no byte did. `fault` is a fault of the wire
+    only: what the status and the body mean is for the dialect to say. `reused` tells whether the connection
+    had served a call before.
+    """
+
+    sent: float
+    done: float
+    status: int = 0
+    body: bytes = b""
+    first_byte: float | None = None
+    fault: Fault | None = None
+    reused: bool = False
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """A reply as the dialect understands it: what the model sees, or the score, and what was wrong."""
+
+    output: str = ""
+    score: float | None = None
+    fault: Fault | None = None
+    soft_error: bool = False
+    violations: tuple[Violation, ...] = ()
+
+
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """One HTTP request, flat. `endpoint` is the index in the run's list; `number` is 1 for the first try.
+
+    Service time is done - sent (theirs, connecting included); schedule delay is sent - due (ours).
+    An attempt that was never sent (a request over the limit) has sent == done == due.
+    """
+
+    endpoint: int
+    number: int
+    due: float
+    sent: float
+    done: float
+    first_byte: float | None = None
+    status: int = 0
+    fault: Fault | None = None
+    reused: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a call ended, after its last attempt.
+
+    `output` is what the model is shown, also where that is an error; `fault` is that of the last attempt;
+    `fatal` means that the trainer discards the rollout.
+    """
+
+    endpoint: int
+    call: ToolCall | None
+    attempts: tuple[Attempt, ...]
+    done: float
+    call_id: str = ""
+    output: str = ""
+    score: float | None = None
+    fault: Fault | None = None
+    soft_error: bool = False
+    fatal: bool = False
+    violations: tuple[Violation, ...] = ()
+
+
+class RolloutSpec(msgspec.Struct, frozen=True):
+    """A rollout that is to be started: the `index`-th of the run, `offset_s` after its phase began."""
+
+    index: int
+    step: int
+    kind: PhaseKind
+    group: int
+    item: Item
+    offset_s: float = 0.0
+
+
+RolloutState = Literal["graded", "ungraded", "discarded", "interrupted"]
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """A rollout that has ended. `turns` holds the outcomes of each turn's calls, in the order asked for.
+
+    `ungraded` means that it ran to its end and the job's grader is none that we call. `cut_short` means that
+    the policy wanted more calls than `max_episode_steps` allows. `think_s` is after the time scale.
+    """
+
+    spec: RolloutSpec
+    trace_id: str
+    state: RolloutState
+    started: float
+    ended: float
+    turns: tuple[tuple[Outcome, ...], ...] = ()
+    grade: Outcome | None = None
+    answer: str = ""
+    tokens: int = 0
+    think_s: float = 0.0
+    cut_short: bool = False
+    reason: str = ""
+
+
+# -- how it is to be played ------------------------------------------------------------------------------
+
+
+class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the rollouts arrive. None means: as the job says, or no limit.
+
+    training: `steps` bursts of batch_size x round(group_size x compute_multiplier) rollouts, a pause of
+    `update_s` after each, and evaluation passes. steady: `in_flight` rollouts at any time. rate:
+    `rollouts_per_s` started, whatever comes back. The last two end after `duration_s` or `rollouts`.
+    """
+
+    mode: LoadMode = "training"
+    steps: int = 1
+    batch_size: int | None = None
+    group_size: int = 32
+    compute_multiplier: float | None = None
+    in_flight_limit: int | None = None
+    update_s: float = 0.0
+    evaluation: bool = True
+    eval_interval: int | None = None
+    eval_samples: int | None = None
+    eval_in_flight_limit: int | None = 32
+    in_flight: int | None = None
+    rollouts_per_s: float | None = None
+    duration_s: float | None = None
+    rollouts: int | None = None
+    time_scale: float = 1.0
+    tokens_per_s: float = 70.0
+    grace_s: float = 5.0
+
+
+class TrainerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The trainer's limits and reactions; every default is the contract's, or an assumption we print.
+
+    `tool_retries` and `grader_retries` count the attempts after the first. `unanswered` says what follows
+    when no usable HTTP answer came (time limit, refused, reset, ...): no source tells. `episode_step` says
+    what `max_episode_steps` counts.
+    """
+
+    tool_retries: int = 3
+    grader_retries: int = 3
+    retry_backoff_s: float = 1.0
+    retry_backoff_factor: float = 2.0
+    tool_time_limit_s: float = 600.0
+    grader_time_limit_s: float = 600.0
+    connect_time_limit_s: float = 10.0
+    max_request_bytes: int = 1_000_000
+    max_answer_bytes: int = 1_000_000
+    parallel_calls: int = 8
+    unanswered: Literal["retry", "show", "discard"] = "retry"
+    episode_step: Literal["call", "turn", "call_and_turn"] = "call"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A coded result of a check."""
+
+    code: str
+    severity: Literal["error", "warning", "note"]
+    endpoint: str
+    message: str
+    remedy: str

@@ -90,6 +90,8 @@ class _GraderAnswer(msgspec.Struct):
     score: float
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
 _decode_tool_request = msgspec.json.Decoder(_ToolRequest).decode
@@ -143,7 +145,7 @@ class OpenAI:
         fault = fault_of_status(status)
         try:
             answer = _decode_tool_answer(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             return _read_irregular(ids, fault, body)
         if fault is not None:
             return Reading(output=answer.output, fault=fault)
@@ -159,7 +161,7 @@ class OpenAI:
             return Reading(output=_text(body), fault=fault)
         try:
             score = _decode_grader_answer(body).score
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _UNREADABLE:
             return Reading(output=_text(body), fault=Fault.MALFORMED_ANSWER)
         if not math.isfinite(score):
             return Reading(output=_text(body), fault=Fault.MALFORMED_ANSWER)
@@ -205,7 +207,7 @@ def _read_irregular(ids: CallIds, fault: Fault | None, body: bytes) -> Reading:
     """Read a body that does not have the contract's types: still an answer if it has an `output` at all."""
     try:
         answer = _decode_any(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         answer = None
     if not isinstance(answer, dict) or answer.get("output") is None:
         return Reading(output=_text(body), fault=fault or Fault.MALFORMED_ANSWER)

@@ -48,10 +48,17 @@ MEANING: dict[Fault, str] = {
     Fault.MALFORMED_ANSWER: "a 2xx answer without what the contract asks for",
 }
 
-NEVER_ANSWERED = frozenset({
-    Fault.DNS, Fault.CONNECT_REFUSED, Fault.CONNECT_TIMEOUT, Fault.CONNECT_FAILED, Fault.TLS,
-    Fault.RESET, Fault.REQUEST_TOO_LARGE,
-})
+NEVER_ANSWERED = frozenset(
+    {
+        Fault.DNS,
+        Fault.CONNECT_REFUSED,
+        Fault.CONNECT_TIMEOUT,
+        Fault.CONNECT_FAILED,
+        Fault.TLS,
+        Fault.RESET,
+        Fault.REQUEST_TOO_LARGE,
+    }
+)
 """Faults of attempts that have no service time: the endpoint's own code never spoke."""
 
 
@@ -68,7 +75,10 @@ class Violation(StrEnum):
 
 
 _BY_STATUS_CLASS: dict[int, Fault | None] = {
-    2: None, 3: Fault.HTTP_3XX, 4: Fault.HTTP_4XX, 5: Fault.HTTP_5XX,
+    2: None,
+    3: Fault.HTTP_3XX,
+    4: Fault.HTTP_4XX,
+    5: Fault.HTTP_5XX,
 }
 
 _BY_ERRNO: dict[int, Fault] = {

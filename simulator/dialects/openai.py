@@ -126,7 +126,7 @@ class OpenAI:
         if as_json:
             try:
                 output_json = _decode_any(answer)
-            except msgspec.DecodeError:
+            except _UNREADABLE:
                 output_json = None
         sample = _Sample(
             choices=[_Choice(_Message(answer))],
@@ -149,7 +149,7 @@ class OpenAI:
             return _read_irregular(ids, fault, body)
         if fault is not None:
             return Reading(output=answer.output, fault=fault)
-        violations = ()
+        violations: tuple[Violation, ...] = ()
         if answer.call_id != ids.call_id or answer.id != ids.id or answer.type != "function_call_output":
             violations = _violations(answer.type, answer.id, answer.call_id, ids)
         return Reading(answer.output, soft_error=_is_soft_error(answer.output), violations=violations)
@@ -176,7 +176,7 @@ class OpenAI:
         """Decode a tool call; ValueError when it is not one."""
         try:
             request = _decode_tool_request(body)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise ValueError(str(error)) from None
         return ToolRequest(
             CallIds(request.id, request.call_id),
@@ -193,7 +193,7 @@ class OpenAI:
         """Decode a grader call; ValueError when it is not one."""
         try:
             request = _decode_grader_request(body)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             raise ValueError(str(error)) from None
         calls = tuple(ToolCall(c.function.name, c.function.arguments) for c in request.sample.output_tools)
         return GraderRequest(request.sample.output_text, calls, request.trace_id, bytes(request.item))
@@ -216,7 +216,9 @@ def _read_irregular(ids: CallIds, fault: Fault | None, body: bytes) -> Reading:
     if fault is not None:
         return Reading(output=text, fault=fault)
     unset = msgspec.UNSET
-    violations = _violations(answer.get("type", unset), answer.get("id", unset), answer.get("call_id", unset), ids)
+    violations = _violations(
+        answer.get("type", unset), answer.get("id", unset), answer.get("call_id", unset), ids
+    )
     if not isinstance(output, str):
         violations += (Violation.OUTPUT_NOT_A_STRING,)
     return Reading(text, soft_error=_is_soft_error(text), violations=violations)

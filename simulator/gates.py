@@ -1,0 +1,210 @@
+"""Conditions on the summary, and the verdict they make.
+
+A gate is `SUBJECT.METRIC OP VALUE`: `search.p99 < 2s`, `tools.error_rate < 0.5%`,
+`rollouts.discarded_rate == 0`, `steps.inflation < 1.5`. It is parsed once, before anything is sent, against
+the names the run will measure; afterwards it can only hold or not hold.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+from simulator.errors import GateError
+from simulator.measure.summary import EndpointSummary, Summary
+
+Unit = Literal["time", "share", "number"]
+Value = float | None
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
+    "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+
+_TIME_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0}
+
+_GATE = re.compile(
+    r"\s*(?P<subject>[^\s<>=!]+)\.(?P<metric>\w+)\s*(?P<op><=|>=|==|!=|<|>)"
+    r"\s*(?P<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?P<unit>[a-zA-Z%]*)\s*"
+)
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """How to read one metric off its subject; times come out in seconds."""
+
+    unit: Unit
+    read: Callable[..., Value]
+
+
+def _time(name: str) -> Metric:
+    return Metric("time", lambda e: getattr(e.service_ms, name) / 1000 if e.attempts else None)
+
+
+def _endpoint(unit: Unit, read: Callable[[EndpointSummary], float]) -> Metric:
+    return Metric(unit, lambda e: read(e) if e.attempts else None)
+
+
+ENDPOINT_METRICS: dict[str, Metric] = {
+    **{name: _time(name) for name in ("p50", "p90", "p95", "p99", "p999", "max", "mean")},
+    "error_rate": _endpoint("share", lambda e: e.error_rate),
+    "soft_error_rate": _endpoint("share", lambda e: e.soft_errors / e.calls if e.calls else 0.0),
+    "given_up_rate": _endpoint("share", lambda e: e.given_up / e.calls if e.calls else 0.0),
+    **{
+        name: Metric("number", lambda e, name=name: getattr(e, name))
+        for name in ("calls", "attempts", "retries", "given_up", "soft_errors")
+    },
+    "faults": Metric("number", lambda e: sum(e.faults.values())),
+    "violations": Metric("number", lambda e: sum(e.violations.values())),
+}
+
+ROLLOUT_METRICS: dict[str, Metric] = {
+    "discarded_rate": Metric("share", lambda s: s.rollouts.discarded_rate),
+    "false_zero_rate": Metric("share", lambda s: s.rollouts.false_zero_rate),
+    **{
+        name: Metric("number", lambda s, name=name: getattr(s.rollouts, name))
+        for name in ("planned", "completed", "graded", "discarded", "interrupted", "false_zero", "cut_short",
+                     "groups", "groups_incomplete")
+    },
+    "calls_per_rollout": Metric("number", lambda s: s.rollouts.calls_per_rollout.mean),
+}  # fmt: skip
+
+
+def _worst_step(read: Callable[..., Value]) -> Callable[[Summary], Value]:
+    return lambda s: max((v for v in map(read, s.steps) if v is not None), default=None)
+
+
+STEP_METRICS: dict[str, Metric] = {
+    "inflation": Metric("number", _worst_step(lambda step: step.inflation)),
+    "sampling": Metric("time", _worst_step(lambda step: step.sampling_s)),
+    "in_flight_max": Metric("number", _worst_step(lambda step: step.in_flight_max)),
+}
+
+SCORE_METRICS: dict[str, Metric] = {
+    "mean": Metric("number", lambda s: s.grader.scores.mean),
+    "std": Metric("number", lambda s: s.grader.scores.std),
+}
+
+_OF_THE_RUN = {"rollouts": ROLLOUT_METRICS, "steps": STEP_METRICS, "scores": SCORE_METRICS}
+
+DEFAULT_GATES = (
+    "rollouts.discarded_rate == 0",
+    "rollouts.false_zero_rate == 0",
+    "tools.error_rate < 1%",
+    "tools.p99 < 10s",
+    "grader.error_rate < 1%",
+    "grader.p99 < 10s",
+)
+"""What a run without gates of its own must meet; a job whose grader is not called has no `grader` gates."""
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """A parsed gate; `bound` is in seconds, as a share (0 to 1), or a plain number."""
+
+    expr: str
+    subject: str
+    metric: str
+    unit: Unit
+    op: str
+    bound: float
+
+
+class GateResult(msgspec.Struct, frozen=True):
+    """What a gate found; `observed` is None, and `ok` False, where nothing was measured."""
+
+    expr: str
+    observed: float | None
+    unit: Unit
+    ok: bool
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """pass; fail where a gate did not hold; invalid where the measurement cannot be trusted."""
+
+    verdict: Literal["pass", "fail", "invalid"]
+    gates: tuple[GateResult, ...]
+
+
+def default_gates(endpoint_names: Sequence[str], *, grader_called: bool) -> tuple[str, ...]:
+    """Return the default gates that this job can be measured by."""
+    subjects = {"rollouts", *(("tools",) if endpoint_names else ()), *(("grader",) if grader_called else ())}
+    return tuple(gate for gate in DEFAULT_GATES if gate.partition(".")[0] in subjects)
+
+
+def parse_gates(texts: Iterable[str], tools: Sequence[str], *, grader_called: bool) -> tuple[Gate, ...]:
+    """Parse gates for a job with these tools; GateError, naming what is known, for the first wrong one."""
+    subjects = dict.fromkeys((*tools, *(("tools",) if tools else ())), ENDPOINT_METRICS)
+    if grader_called:
+        subjects["grader"] = ENDPOINT_METRICS
+    subjects |= _OF_THE_RUN
+    return tuple(_parse(text, subjects) for text in texts)
+
+
+def _parse(text: str, subjects: dict[str, dict[str, Metric]]) -> Gate:
+    match = _GATE.fullmatch(text)
+    if match is None:
+        raise GateError(f"`{text}` is no gate", where="gate", remedy="write it like `search.p99 < 2s`")
+    subject, name, unit = match["subject"], match["metric"], match["unit"]
+    if subject not in subjects:
+        raise GateError(
+            f"`{text}`: unknown subject `{subject}`", where="gate", remedy=f"known: {_list(subjects)}"
+        )
+    if name not in subjects[subject]:
+        raise GateError(
+            f"`{text}`: `{subject}` has no `{name}`",
+            where="gate",
+            remedy=f"known: {_list(subjects[subject])}",
+        )
+    metric = subjects[subject][name]
+    return Gate(
+        text.strip(),
+        subject,
+        name,
+        metric.unit,
+        match["op"],
+        _bound(text, metric.unit, match["number"], unit),
+    )
+
+
+def _bound(text: str, expected: Unit, number: str, unit: str) -> float:
+    value = float(number)
+    if expected == "time":
+        if unit not in _TIME_UNITS:
+            raise GateError(
+                f"`{text}`: a time needs a unit", where="gate", remedy=f"one of {_list(_TIME_UNITS)}"
+            )
+        return value * _TIME_UNITS[unit]
+    if unit == "%" and expected == "share":
+        return value / 100
+    if unit:
+        raise GateError(f"`{text}`: unit `{unit}` does not fit", where="gate", remedy="leave it out")
+    return value
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def judge(gates: Iterable[Gate], summary: Summary) -> Verdict:
+    """Evaluate the gates; an untrustworthy measurement is invalid whatever they say."""
+    results = tuple(_evaluate(gate, summary) for gate in gates)
+    if not summary.generator.trustworthy:
+        return Verdict("invalid", results)
+    return Verdict("pass" if all(result.ok for result in results) else "fail", results)
+
+
+def _evaluate(gate: Gate, summary: Summary) -> GateResult:
+    if gate.subject in _OF_THE_RUN:
+        observed = _OF_THE_RUN[gate.subject][gate.metric].read(summary)
+    else:
+        observed = ENDPOINT_METRICS[gate.metric].read(_endpoint_named(gate.subject, summary))
+    ok = observed is not None and _OPERATORS[gate.op](observed, gate.bound)
+    return GateResult(gate.expr, observed, gate.unit, ok)
+
+
+def _endpoint_named(subject: str, summary: Summary) -> EndpointSummary:
+    if subject == "tools" and summary.tools is not None:
+        return summary.tools
+    kind = "grader" if subject == "grader" else "tool"
+    return next(e for e in summary.endpoints if e.kind == kind and subject in {e.name, kind})

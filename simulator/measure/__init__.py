@@ -1,0 +1,1 @@
+"""Counting what happened: tallies that add, merge and serialise, and the summary made of them."""

@@ -1,0 +1,82 @@
+"""Durations in an HDR histogram: microseconds to an hour, three significant digits."""
+
+from hdrh.histogram import HdrHistogram
+
+LOWEST_US = 1
+HIGHEST_US = 3_600_000_000
+_SIGNIFICANT_DIGITS = 3
+
+
+class Histogram:
+    """Durations, recorded in seconds, read in milliseconds.
+
+    What is shorter than a microsecond counts as zero; what is longer than an hour is counted in
+    `above_range` and, so that it is not lost to the percentiles, recorded as an hour.
+    """
+
+    __slots__ = ("_hdr", "above_range")
+
+    def __init__(self) -> None:
+        self._hdr = HdrHistogram(LOWEST_US, HIGHEST_US, _SIGNIFICANT_DIGITS)
+        self.above_range = 0
+
+    def record(self, seconds: float) -> None:
+        """Add one duration; a negative one, which no monotonic clock gives, counts as zero."""
+        if not self._hdr.record_value(max(0, int(seconds * 1e6))):
+            self.above_range += 1
+            self._hdr.record_value(HIGHEST_US)
+
+    @property
+    def count(self) -> int:
+        """Return how many durations were recorded."""
+        return int(self._hdr.get_total_count())
+
+    def percentile_ms(self, percentile: float) -> float:
+        """Return the duration in ms that `percentile` percent (0 to 100) do not exceed; 0 when empty."""
+        return float(self._hdr.get_value_at_percentile(percentile)) / 1000
+
+    @property
+    def min_ms(self) -> float:
+        """Return the shortest duration in ms; 0 when empty."""
+        return float(self._hdr.get_min_value()) / 1000 if self.count else 0.0
+
+    @property
+    def max_ms(self) -> float:
+        """Return the longest duration in ms; 0 when empty."""
+        return float(self._hdr.get_max_value()) / 1000
+
+    @property
+    def mean_ms(self) -> float:
+        """Return the mean in ms; 0 when empty."""
+        return float(self._hdr.get_mean_value()) / 1000
+
+    def merge(self, other: "Histogram") -> None:
+        """Add all that `other` has recorded."""
+        self._hdr.add(other._hdr)
+        self.above_range += other.above_range
+
+    def to_text(self) -> str:
+        """Return the counts in HdrHistogram's own compressed base64 form."""
+        return f"{self.above_range}:{self._hdr.encode().decode('ascii')}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Histogram":
+        """Read what `to_text` wrote."""
+        above_range, _, encoded = text.partition(":")
+        histogram = cls()
+        histogram.above_range = int(above_range)
+        histogram._hdr.decode_and_add(encoded)  # noqa: SLF001 our own class
+        return histogram
+
+    def __eq__(self, other: object) -> bool:
+        """Compare to the last count."""
+        if not isinstance(other, Histogram):
+            return NotImplemented
+        return self.above_range == other.above_range and bool(self._hdr.equals(other._hdr))
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        return (
+            f"<Histogram {self.count} values, p50 {self.percentile_ms(50):.3f} ms, max {self.max_ms:.3f} ms>"
+        )

@@ -1,0 +1,369 @@
+"""All that reports and gates may see of a run, computed from its tally; times in milliseconds where named so.
+
+The field names are those of `report.json`, which others build on: they stay.
+"""
+
+import heapq
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import msgspec
+
+from simulator.measure.histogram import Histogram
+from simulator.measure.tally import EndpointTally, RolloutRecord, Tally
+from simulator.measure.trust import GeneratorSample, GeneratorSummary, judge
+from simulator.model import Endpoint, EndpointKind
+from simulator.plan.pacer import Pacer
+
+
+class LoadSummary(msgspec.Struct, frozen=True):
+    """How the rollouts arrived, with everything that had to be assumed."""
+
+    mode: str
+    steps: int
+    batch_size: int
+    group_size: int
+    compute_multiplier: float
+    rollouts_per_step: int
+    time_scale: float
+    policy: str
+    assumptions: tuple[str, ...]
+
+
+class CallsPerRollout(msgspec.Struct, frozen=True):
+    """Tool calls per rollout that was not interrupted."""
+
+    mean: float
+    max: int
+
+
+class RolloutsSummary(msgspec.Struct, frozen=True):
+    """What became of the rollouts; planned = completed + discarded + interrupted (or never started).
+
+    A false zero is a rollout graded zero in which a call had ended in a fault; its rate is by graded
+    rollouts, the discarded rate by those that ended. A group is incomplete when one of its rollouts is missing.
+    """
+
+    planned: int
+    completed: int
+    graded: int
+    discarded: int
+    interrupted: int
+    cut_short: int
+    discarded_rate: float
+    false_zero: int
+    false_zero_rate: float
+    groups: int
+    groups_incomplete: int
+    calls_per_rollout: CallsPerRollout
+    tokens_per_rollout: float
+
+
+class Durations(msgspec.Struct, frozen=True):
+    """A histogram's usual percentiles, in ms."""
+
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    p999: float
+    max: float
+    mean: float
+    min: float
+
+
+class EndpointSummary(msgspec.Struct, frozen=True):
+    """One endpoint. `error_rate` is the share of attempts that ended in a fault.
+
+    `plateau_per_s` is the rate of answers while calls were piling up, None where they never did.
+    """
+
+    name: str
+    kind: EndpointKind
+    calls: int
+    attempts: int
+    retries: int
+    given_up: int
+    faults: dict[str, int]
+    error_rate: float
+    soft_errors: int
+    violations: dict[str, int]
+    connections_reused: int
+    service_ms: Durations
+    schedule_delay_ms: Durations
+    plateau_per_s: float | None = None
+
+
+class StepSummary(msgspec.Struct, frozen=True):
+    """One phase. `ideal_s` is what sampling would take with instant endpoints, `inflation` the ratio to it.
+
+    Both are None where nothing is to compare: no think time at all, or a phase that time alone ends.
+    """
+
+    step: int
+    kind: str
+    rollouts: int
+    started_s: float
+    sampling_s: float
+    ideal_s: float | None
+    inflation: float | None
+    in_flight_max: int
+    calls_per_s_max: int
+
+
+class ScoresSummary(msgspec.Struct, frozen=True):
+    """The graded rollouts' scores; `zero` and `one` count exact ones. mean and std are None without scores."""
+
+    mean: float | None
+    std: float | None
+    zero: int
+    one: int
+
+
+class GraderSummary(msgspec.Struct, frozen=True):
+    """The grader as a judge, not as an endpoint."""
+
+    type: str
+    scores: ScoresSummary
+    agreement: dict[str, float] = {}
+    learnability: dict[str, float] = {}
+
+
+class SeriesSummary(msgspec.Struct, frozen=True):
+    """Per second of the run: rollouts in flight, and per endpoint the attempts sent, done and failed."""
+
+    in_flight: list[int]
+    sent: dict[str, list[int]]
+    done: dict[str, list[int]]
+    faults: dict[str, list[int]]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The whole run."""
+
+    scenario: str
+    seed: int
+    started_at: str
+    duration_s: float
+    interrupted: bool
+    load: LoadSummary
+    rollouts: RolloutsSummary
+    endpoints: tuple[EndpointSummary, ...]
+    tools: EndpointSummary | None
+    steps: tuple[StepSummary, ...]
+    grader: GraderSummary
+    generator: GeneratorSummary
+    series: SeriesSummary
+
+
+class RunFacts(msgspec.Struct, frozen=True):
+    """What the summary says of a run that no tally counts."""
+
+    scenario: str
+    seed: int
+    started_at: str
+    duration_s: float
+    interrupted: bool
+    load: LoadSummary
+    planned: int
+    grader_type: str
+    generator: GeneratorSample
+
+
+def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> Summary:
+    """Compute the summary of a run."""
+    summaries = tuple(_endpoint(e.name, e.kind, [tally.endpoints[e.name]]) for e in endpoints)
+    tools = [tally.endpoints[e.name] for e in endpoints if e.kind == "tool"]
+    grader_limit = next((e.rate_limit for e in endpoints if e.kind == "grader"), None)
+    steps = tuple(_steps(tally, grader_limit))
+    return Summary(
+        scenario=facts.scenario,
+        seed=facts.seed,
+        started_at=facts.started_at,
+        duration_s=facts.duration_s,
+        interrupted=facts.interrupted,
+        load=facts.load,
+        rollouts=_rollouts(tally, facts.planned),
+        endpoints=summaries,
+        tools=_endpoint("tools", "tool", tools) if tools else None,
+        steps=steps,
+        grader=GraderSummary(facts.grader_type, _scores(tally.rollouts)),
+        generator=judge(
+            facts.generator, [(s.name, s.service_ms.p99, s.schedule_delay_ms.p99) for s in summaries]
+        ),
+        series=_series(tally, facts.duration_s),
+    )
+
+
+# -- endpoints -------------------------------------------------------------------------------------------
+
+
+def _endpoint(name: str, kind: EndpointKind, parts: Sequence[EndpointTally]) -> EndpointSummary:
+    total = EndpointTally()
+    for part in parts:
+        total.merge(part)
+    return EndpointSummary(
+        name=name,
+        kind=kind,
+        calls=total.calls,
+        attempts=total.attempts,
+        retries=total.attempts - total.calls,
+        given_up=total.given_up,
+        faults=dict(sorted(total.faults.items())),
+        error_rate=_share(sum(total.faults.values()), total.attempts),
+        soft_errors=total.soft_errors,
+        violations=dict(sorted(total.violations.items())),
+        connections_reused=total.reused,
+        service_ms=_durations(total.service),
+        schedule_delay_ms=_durations(total.delay),
+        plateau_per_s=_plateau_per_s(total),
+    )
+
+
+def _durations(histogram: Histogram) -> Durations:
+    at = histogram.percentile_ms
+    return Durations(
+        p50=at(50), p90=at(90), p95=at(95), p99=at(99), p999=at(99.9),
+        max=histogram.max_ms, mean=histogram.mean_ms, min=histogram.min_ms,
+    )  # fmt: skip
+
+
+_SLOWED_DOWN = 5.0  # a median this many times the fastest answer means that calls wait for one another
+_STEADY = 0.35  # the coefficient of variation under which a rate per second counts as a plateau
+_SECONDS_NEEDED = 3
+
+
+def _plateau_per_s(tally: EndpointTally) -> float | None:
+    """Return the answers per second while calls piled up, when that rate did not follow what was sent."""
+    if tally.service.percentile_ms(50) < _SLOWED_DOWN * tally.service.min_ms or not tally.done_per_s:
+        return None
+    backlog, waiting = 0, {}
+    for second in range(min(tally.sent_per_s), max(tally.done_per_s) + 1):
+        backlog += tally.sent_per_s[second] - tally.done_per_s[second]
+        waiting[second] = backlog
+    most = max(waiting.values())
+    rates = [tally.done_per_s[second] for second, backlog in waiting.items() if 2 * backlog >= most > 3]
+    if len(rates) < _SECONDS_NEEDED:
+        return None
+    rate = statistics.fmean(rates)
+    return rate if rate and statistics.pstdev(rates) <= _STEADY * rate else None
+
+
+# -- rollouts --------------------------------------------------------------------------------------------
+
+
+def _rollouts(tally: Tally, planned: int) -> RolloutsSummary:
+    states = Counter(record.state for record in tally.rollouts)
+    ended = [record for record in tally.rollouts if record.state != "interrupted"]
+    calls = [record.calls for record in ended if record.state != "discarded"] or [0]
+    false_zero = sum(record.score == 0 and record.endpoint_failed for record in ended)
+    completed = states["graded"] + states["ungraded"]
+    complete_per_group = Counter(r.group for r in ended if r.state != "discarded")
+    return RolloutsSummary(
+        planned=planned,
+        completed=completed,
+        graded=states["graded"],
+        discarded=states["discarded"],
+        interrupted=planned - completed - states["discarded"],
+        cut_short=sum(record.cut_short for record in ended),
+        discarded_rate=_share(states["discarded"], len(ended)),
+        false_zero=false_zero,
+        false_zero_rate=_share(false_zero, states["graded"]),
+        groups=len(tally.planned_per_group),
+        groups_incomplete=sum(
+            complete_per_group[group] < size for group, size in tally.planned_per_group.items()
+        ),
+        calls_per_rollout=CallsPerRollout(statistics.fmean(calls), max(calls)),
+        tokens_per_rollout=statistics.fmean([r.tokens for r in ended if r.state != "discarded"] or [0]),
+    )
+
+
+def _scores(rollouts: Iterable[RolloutRecord]) -> ScoresSummary:
+    scores = sorted(record.score for record in rollouts if record.score is not None)
+    return ScoresSummary(
+        mean=statistics.fmean(scores) if scores else None,
+        std=statistics.pstdev(scores) if scores else None,
+        zero=sum(score == 0 for score in scores),
+        one=sum(score == 1 for score in scores),
+    )
+
+
+# -- steps -----------------------------------------------------------------------------------------------
+
+
+def _steps(tally: Tally, grader_per_s: float | None) -> Iterable[StepSummary]:
+    def phase(record: RolloutRecord) -> tuple[int, bool, str]:
+        return record.step, record.kind == "evaluation", record.kind
+
+    done_per_s: Counter[int] = Counter()
+    for endpoint in tally.endpoints.values():
+        done_per_s.update(endpoint.done_per_s)
+    for (step, _, kind), records in groupby(sorted(tally.rollouts, key=phase), key=phase):
+        rollouts = list(records)
+        start, end = min(r.started_s for r in rollouts), max(r.ended_s for r in rollouts)
+        sampling_s = end - start
+        in_flight_max = max_in_flight(rollouts)
+        ideal_s = None
+        if kind in {"training", "evaluation"} and all(r.state != "interrupted" for r in rollouts):
+            ideal_s = ideal_sampling_s([r.think_s for r in rollouts], in_flight_max, grader_per_s)
+        yield StepSummary(
+            step=step,
+            kind=kind,
+            rollouts=len(rollouts),
+            started_s=start,
+            sampling_s=sampling_s,
+            ideal_s=ideal_s,
+            inflation=sampling_s / ideal_s if ideal_s else None,
+            in_flight_max=in_flight_max,
+            calls_per_s_max=max((done_per_s[s] for s in range(int(start), int(end) + 1)), default=0),
+        )
+
+
+def max_in_flight(rollouts: Iterable[RolloutRecord]) -> int:
+    """Return the most rollouts that were in flight at one moment."""
+    edges = [(record.started_s, 1) for record in rollouts] + [(record.ended_s, -1) for record in rollouts]
+    most = now = 0
+    for _, change in sorted(edges, key=lambda edge: (edge[0], -edge[1])):
+        now += change
+        most = max(most, now)
+    return most
+
+
+def ideal_sampling_s(thinking: Sequence[float], slots: int, grader_per_s: float | None) -> float:
+    """Return how long the rollouts would take with endpoints that answer at once, in seconds.
+
+    Each thinks for its own time; `slots` of them are in flight at a time; the grader's rate limit, which is
+    the job's own, still holds.
+    """
+    free = [0.0] * min(slots, len(thinking))
+    ends = []
+    for seconds in thinking:
+        end = heapq.heappop(free) + seconds
+        heapq.heappush(free, end)
+        ends.append(end)
+    if grader_per_s:
+        pacer = Pacer(grader_per_s)
+        ends = [pacer.reserve(end) for end in sorted(ends)]
+    return max(ends, default=0.0)
+
+
+# -- series ----------------------------------------------------------------------------------------------
+
+
+def _series(tally: Tally, duration_s: float) -> SeriesSummary:
+    seconds = range(math.ceil(duration_s) or 1)
+    in_flight = Counter(s for r in tally.rollouts for s in range(int(r.started_s), int(r.ended_s) + 1))
+
+    def of(field: str) -> dict[str, list[int]]:
+        return {name: [getattr(t, field)[s] for s in seconds] for name, t in tally.endpoints.items()}
+
+    return SeriesSummary(
+        [in_flight[s] for s in seconds], of("sent_per_s"), of("done_per_s"), of("faults_per_s")
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

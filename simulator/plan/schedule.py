@@ -1,0 +1,161 @@
+"""When rollouts start: a list of phases, computed before the first one does.
+
+Every mode is the same thing seen by the engine: an order of rollouts with the moment each becomes due, a
+limit on how many may be in flight, and an end.
+
+    training     all due at once, no limit; then the update's pause; evaluation passes in between
+    steady       all due at once, limited to `in_flight`; ends by time or count
+    rate         due one after another, no limit; ends by time or count
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from simulator.errors import InputError
+from simulator.model import Hyperparameters, Item, Job, Load, PhaseKind, RolloutSpec
+
+DEFAULT_BATCH_SIZE = 16
+DEFAULT_EVAL_SAMPLES = 5
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """A stretch of the run. `rollouts` may be endless when `duration_s` is not None.
+
+    `planned` counts the rollouts, None where only time ends the phase. `in_flight_limit` None is no limit.
+    `pause_s` follows the phase, already scaled.
+    """
+
+    kind: PhaseKind
+    step: int
+    rollouts: Iterable[RolloutSpec]
+    planned: int | None
+    in_flight_limit: int | None = None
+    duration_s: float | None = None
+    pause_s: float = 0.0
+
+
+class Arrivals(msgspec.Struct, frozen=True):
+    """The load with everything that it left to the job filled in; what the report prints."""
+
+    batch_size: int
+    compute_multiplier: float
+    rollouts_per_group: int
+    eval_interval: int | None
+    eval_samples: int
+    assumptions: tuple[str, ...]
+
+    @property
+    def rollouts_per_step(self) -> int:
+        """Return batch_size x round(group_size x compute_multiplier)."""
+        return self.batch_size * self.rollouts_per_group
+
+
+def arrivals(load: Load, hyper: Hyperparameters) -> Arrivals:
+    """Fill in what the load leaves to the job, and note what had to be assumed.
+
+    The formula for the rollouts of a step has no source; it fits 510 samples in a published step.
+    """
+    assumptions = [f"group_size {load.group_size}: no source gives it"]
+    batch_size = load.batch_size or hyper.batch_size
+    if batch_size is None:
+        batch_size = DEFAULT_BATCH_SIZE
+        assumptions.append(f"batch_size {batch_size}: the job leaves it to the platform")
+    multiplier = load.compute_multiplier or hyper.compute_multiplier
+    if multiplier is None:
+        multiplier = 1.0
+        assumptions.append("compute_multiplier 1: the job leaves it to the platform")
+    eval_samples = load.eval_samples or hyper.eval_samples
+    if eval_samples is None:
+        eval_samples = DEFAULT_EVAL_SAMPLES
+        if load.mode == "training" and load.evaluation:
+            assumptions.append(f"eval_samples {eval_samples}: the job leaves it to the platform")
+    return Arrivals(
+        batch_size=batch_size,
+        compute_multiplier=multiplier,
+        rollouts_per_group=max(1, round(load.group_size * multiplier)),
+        eval_interval=load.eval_interval or hyper.eval_interval,
+        eval_samples=eval_samples,
+        assumptions=tuple(assumptions),
+    )
+
+
+def schedule(job: Job, load: Load, train: Sequence[Item], valid: Sequence[Item]) -> tuple[Phase, ...]:
+    """Lay out the run; InputError when the load's mode lacks a setting it needs."""
+    filled = arrivals(load, job.hyperparameters)
+    if load.mode == "training":
+        return tuple(_training(load, filled, train, valid))
+    if load.duration_s is None and load.rollouts is None:
+        raise InputError(f"mode {load.mode} has no end", where="[load]", remedy="set duration_s or rollouts")
+    if load.mode == "steady":
+        if load.in_flight is None:
+            raise InputError(
+                "mode steady needs in_flight", where="[load]", remedy="set the number of rollouts in flight"
+            )
+        return (_continuous("steady", load, filled, train, gap_s=0.0, limit=load.in_flight),)
+    if load.rollouts_per_s is None:
+        raise InputError(
+            "mode rate needs rollouts_per_s", where="[load]", remedy="set the rollouts started per second"
+        )
+    return (_continuous("rate", load, filled, train, gap_s=1 / load.rollouts_per_s, limit=None),)
+
+
+def _training(load: Load, filled: Arrivals, train: Sequence[Item], valid: Sequence[Item]) -> Iterator[Phase]:
+    indices, groups = itertools.count(), itertools.count()
+    rows = itertools.cycle(train)
+    for step in range(1, load.steps + 1):
+        items = list(itertools.islice(rows, filled.batch_size))
+        yield Phase(
+            kind="training",
+            step=step,
+            rollouts=_grouped("training", step, items, filled.rollouts_per_group, indices, groups),
+            planned=filled.rollouts_per_step,
+            in_flight_limit=load.in_flight_limit,
+            pause_s=load.update_s * load.time_scale if step < load.steps else 0.0,
+        )
+        due = step == load.steps or (filled.eval_interval and step % filled.eval_interval == 0)
+        if load.evaluation and valid and due:
+            yield Phase(
+                kind="evaluation",
+                step=step,
+                rollouts=_grouped("evaluation", step, valid, filled.eval_samples, indices, groups),
+                planned=len(valid) * filled.eval_samples,
+                in_flight_limit=load.eval_in_flight_limit,
+            )
+
+
+def _grouped(
+    kind: PhaseKind,
+    step: int,
+    items: Iterable[Item],
+    size: int,
+    indices: Iterator[int],
+    groups: Iterator[int],
+) -> tuple[RolloutSpec, ...]:
+    return tuple(
+        RolloutSpec(next(indices), step, kind, group, item)
+        for item, group in zip(items, groups, strict=False)
+        for _ in range(size)
+    )
+
+
+def _continuous(
+    kind: PhaseKind, load: Load, filled: Arrivals, train: Sequence[Item], *, gap_s: float, limit: int | None
+) -> Phase:
+    size = filled.rollouts_per_group
+    planned = load.rollouts
+    if planned is None and gap_s and load.duration_s is not None:
+        planned = math.ceil(load.duration_s / gap_s)
+    return Phase(
+        kind=kind,
+        step=1,
+        rollouts=(
+            RolloutSpec(index, 1, kind, index // size, train[index // size % len(train)], index * gap_s)
+            for index in (itertools.count() if planned is None else range(planned))
+        ),
+        planned=planned,
+        in_flight_limit=limit,
+        duration_s=load.duration_s,
+    )

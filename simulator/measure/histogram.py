@@ -52,7 +52,7 @@ class Histogram:
 
     def merge(self, other: "Histogram") -> None:
         """Add all that `other` has recorded."""
-        self._hdr.add(other._hdr)
+        self._hdr.add(other._hdr)  # noqa: SLF001 the same class
         self.above_range += other.above_range
 
     def to_text(self) -> str:
@@ -65,7 +65,7 @@ class Histogram:
         above_range, _, encoded = text.partition(":")
         histogram = cls()
         histogram.above_range = int(above_range)
-        histogram._hdr.decode_and_add(encoded)  # noqa: SLF001 our own class
+        histogram._hdr.decode_and_add(encoded)
         return histogram
 
     def __eq__(self, other: object) -> bool:

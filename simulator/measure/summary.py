@@ -44,7 +44,7 @@ class RolloutsSummary(msgspec.Struct, frozen=True):
     """What became of the rollouts; planned = completed + discarded + interrupted (or never started).
 
     A false zero is a rollout graded zero in which a call had ended in a fault; its rate is by graded
-    rollouts, the discarded rate by those that ended. A group is incomplete when one of its rollouts is missing.
+    rollouts, the discarded rate by those that ended. An incomplete group misses one of its rollouts.
     """
 
     planned: int
@@ -115,7 +115,7 @@ class StepSummary(msgspec.Struct, frozen=True):
 
 
 class ScoresSummary(msgspec.Struct, frozen=True):
-    """The graded rollouts' scores; `zero` and `one` count exact ones. mean and std are None without scores."""
+    """The graded rollouts' scores; `zero` and `one` count exact ones; mean and std are None without any."""
 
     mean: float | None
     std: float | None
@@ -157,6 +157,25 @@ class Summary(msgspec.Struct, frozen=True):
     grader: GraderSummary
     generator: GeneratorSummary
     series: SeriesSummary
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A moment of a run in progress, for those who watch. `planned`, `ended` and `in_flight` count rollouts.
+
+    `planned` and `left_s` are None where only time ends the phase, or nothing can be said yet.
+    """
+
+    elapsed_s: float
+    kind: str
+    step: int
+    steps: int
+    planned: int | None
+    ended: int
+    discarded: int
+    in_flight: int
+    calls_per_s: float
+    faults: dict[str, int]
+    left_s: float | None
 
 
 class RunFacts(msgspec.Struct, frozen=True):

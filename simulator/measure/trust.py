@@ -50,7 +50,7 @@ def judge(sample: GeneratorSample, endpoints: Iterable[tuple[str, float, float]]
     for name, service_ms, delay_ms in endpoints:
         if delay_ms > max(MOST_DELAY_MS, MOST_DELAY_SHARE * service_ms):
             reasons.append(
-                f"calls to {name} left {delay_ms:.0f} ms late at p99, beside {service_ms:.0f} ms of service time:"
+                f"calls to {name} left {delay_ms:.0f} ms late at p99, beside {service_ms:.0f} ms of service:"
                 " start fewer rollouts, or give the generator a core of its own"
             )
     cpu = sample.cpu_s / sample.wall_s if sample.wall_s else 0.0

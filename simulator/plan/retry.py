@@ -1,7 +1,7 @@
 """What the trainer makes of a fault: tables, and one function that reads them.
 
-Source: microsoft-foundry/fine-tuning, Demos/Agentic_RFT_PrivatePreview (5xx, 4xx, sizes, graders). Where it says
-nothing the entry is an assumption, and `plan.assumptions` puts it into the report.
+Source: microsoft-foundry/fine-tuning, Demos/Agentic_RFT_PrivatePreview (5xx, 4xx, sizes, graders). Where it
+says nothing the entry is an assumption, and `plan.assumptions` puts it into the report.
 """
 
 from enum import Enum

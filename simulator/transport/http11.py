@@ -5,6 +5,7 @@ connection's current deadline when it fires and goes back to sleep if that has m
 closes idle connections.
 """
 
+import contextlib
 import math
 import socket
 import ssl
@@ -65,15 +66,16 @@ class Connection:
         self.expired = True
         self.wire.close()
 
-    async def exchange(self, payload: bytes, answer: Answer, until: float) -> tuple[Fault | None, float | None]:
+    async def exchange(
+        self, payload: bytes, answer: Answer, until: float
+    ) -> tuple[Fault | None, float | None]:
         """Send a request and fill `answer`; returns the fault, and when the first byte came."""
         self.limit(until)
         first_byte = None
         try:
-            try:
+            # A server may answer, and close, before it has read all: then look for that answer.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 await self.wire.send(payload)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # a server may answer, and close, before it has read all: look for that answer
             while not answer.complete:
                 data = await self.wire.receive()
                 if first_byte is None and data:
@@ -101,7 +103,9 @@ class Connection:
 class Pool:
     """The connections to one origin. The last one used is the first one taken again."""
 
-    def __init__(self, origin: tuple[str, str, int], timers: Timers, tls: ssl.SSLContext, limit: int | None) -> None:
+    def __init__(
+        self, origin: tuple[str, str, int], timers: Timers, tls: ssl.SSLContext, limit: int | None
+    ) -> None:
         self._scheme, self._host, self._port = origin
         self._timers, self._tls = timers, tls
         self._idle: list[Connection] = []
@@ -211,7 +215,7 @@ class Http11:
             self._routes.append((route, _head(route, parts), pool))
 
     async def exchange(self, endpoint: int, body: bytes) -> Reply:
-        """POST `body`; the reply's `sent` is when connecting or sending began, so waiting for a place is ours."""
+        """POST `body`; `sent` is when connecting or sending began, so waiting for a place is ours."""
         route, head, pool = self._routes[endpoint]
         payload = b"%b%d\r\n\r\n%b" % (head, len(body), body)
         await pool.enter()

@@ -1,0 +1,1 @@
+"""Trio drives the rollouts: it waits and sends, and decides nothing."""

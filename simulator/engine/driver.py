@@ -27,7 +27,7 @@ class Driver:
                 action = rollout.send(await self._calls(action.calls))
         except StopIteration as stop:
             ended(stop.value)
-        except trio.Cancelled:
+        except (trio.Cancelled, BaseExceptionGroup):  # the nursery of a turn wraps its cancellation
             try:
                 rollout.throw(Interrupted(trio.current_time()))
             except StopIteration as stop:

@@ -2,37 +2,60 @@
 
 import os
 from pathlib import Path
-
-_BUFFERED_BYTES = 65_536
+from typing import Self
 
 
 class Journal:
-    """Appends lines to a new file, a batch per system call. Call `flush` from time to time."""
+    """Appends lines to a new file: `add` gathers, `flush` writes all that has gathered in one system call.
+
+    Rollouts end in an order that depends on time; `put_in_order` sorts the finished file by rollout, so that
+    two runs can be compared line by line. OSError from all that touch the disk.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-        self._lines: list[bytes] = []
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        self._gathered: list[bytes] = []
+        self._places: list[tuple[int, int, int]] = []  # rollout, offset, length
         self._size = 0
 
-    def add(self, line: bytes) -> None:
-        """Append one line, without its newline; written at once when enough has gathered."""
-        self._lines.append(line)
-        self._size += len(line)
-        if self._size > _BUFFERED_BYTES:
-            self.flush()
+    def add(self, rollout: int, line: bytes) -> None:
+        """Append the line of a rollout, given without its newline, at the next `flush`."""
+        self._gathered.append(line)
+        self._places.append((rollout, self._size, len(line) + 1))
+        self._size += len(line) + 1
 
     def flush(self) -> None:
-        """Write what has gathered; OSError when the disk refuses."""
-        if not self._lines:
-            return
-        data = memoryview(b"\n".join(self._lines) + b"\n")
-        self._lines, self._size = [], 0
-        while data:
-            data = data[os.write(self._fd, data) :]
+        """Write what has gathered."""
+        if self._gathered:
+            data = b"\n".join(self._gathered) + b"\n"
+            self._gathered = []
+            _write(self._fd, data)
+
+    def put_in_order(self) -> None:
+        """Flush, and replace the file by one whose lines are sorted by rollout."""
+        self.flush()
+        sorted_path = self.path.with_suffix(".sorting")
+        sorted_fd = os.open(sorted_path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        try:
+            for _, offset, length in sorted(self._places):
+                _write(sorted_fd, os.pread(self._fd, length, offset))
+        finally:
+            os.close(sorted_fd)
+        sorted_path.replace(self.path)
 
     def close(self) -> None:
-        """Flush and close."""
-        try:
-            self.flush()
-        finally:
-            os.close(self._fd)
+        """Close the file; what was not flushed is lost."""
+        os.close(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _write(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]

@@ -34,7 +34,7 @@ def parse_distribution(text: str, *, where: str = "") -> Distribution:
     """Parse `text`; InputError, naming `where` and the known forms, when it is none."""
     try:
         return _parse(text.strip())
-    except (ValueError, KeyError, OverflowError):
+    except (ValueError, KeyError, OverflowError, RecursionError):
         raise InputError(
             f"`{text}` is no distribution",
             where=where,
@@ -51,6 +51,8 @@ def _parse(text: str) -> Distribution:
     if not parameters and name not in _FORMS:
         name, parameters = "constant", [_number(name)]
     draw, mean = _FORMS[name](*_sized(name, parameters))
+    if not math.isfinite(mean):
+        raise OverflowError(text)
     return Distribution(text, draw, mean)
 
 

@@ -154,7 +154,11 @@ def _next_turn(policy: Policy, seen: Seen, trainer: Trainer) -> Turn:
         raise PolicyError(f"policy {type(policy).__name__} raised {_raised_at(error)}") from error
     if not isinstance(turn, Turn):
         raise PolicyError(f"policy {type(policy).__name__} returned {type(turn).__name__}, not a Turn")
+    if not isinstance(turn.answer, str):
+        raise PolicyError(f"policy {type(policy).__name__}: the answer is no text: {type(turn.answer).__name__}")
     for tool_call in turn.calls:
+        if not isinstance(tool_call, ToolCall) or not isinstance(tool_call.arguments, str):
+            raise PolicyError(f"policy {type(policy).__name__} asked for {tool_call!r}, which is no ToolCall")
         if tool_call.name not in trainer.index_of_tool:
             known = ", ".join(trainer.index_of_tool) or "none"
             raise PolicyError(

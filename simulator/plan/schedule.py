@@ -19,6 +19,7 @@ from simulator.model import Hyperparameters, Item, Job, Load, PhaseKind, Rollout
 
 DEFAULT_BATCH_SIZE = 16
 DEFAULT_EVAL_SAMPLES = 5
+_ROUNDING = 1e-9  # 10 s at 1.1/s are 11 rollouts, although 10 * 1.1 > 11 in floating point
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -94,12 +95,19 @@ def schedule(job: Job, load: Load, train: Sequence[Item], valid: Sequence[Item])
             raise InputError(
                 "mode steady needs in_flight", where="[load]", remedy="set the number of rollouts in flight"
             )
-        return (_continuous("steady", load, filled, train, gap_s=0.0, limit=load.in_flight),)
+        return (_continuous("steady", load, filled, train, per_s=None, limit=load.in_flight),)
     if load.rollouts_per_s is None:
         raise InputError(
             "mode rate needs rollouts_per_s", where="[load]", remedy="set the rollouts started per second"
         )
-    return (_continuous("rate", load, filled, train, gap_s=1 / load.rollouts_per_s, limit=None),)
+    return (_continuous("rate", load, filled, train, per_s=load.rollouts_per_s, limit=None),)
+
+
+def items_played(load: Load, filled: Arrivals, train: Sequence[Item], valid: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the items whose rollouts the schedule may start, each once."""
+    if load.mode != "training":
+        return tuple(train)
+    return (*train[: load.steps * filled.batch_size], *(valid if load.evaluation else ()))
 
 
 def _training(load: Load, filled: Arrivals, train: Sequence[Item], valid: Sequence[Item]) -> Iterator[Phase]:
@@ -142,17 +150,17 @@ def _grouped(
 
 
 def _continuous(
-    kind: PhaseKind, load: Load, filled: Arrivals, train: Sequence[Item], *, gap_s: float, limit: int | None
+    kind: PhaseKind, load: Load, filled: Arrivals, train: Sequence[Item], *, per_s: float | None, limit: int | None
 ) -> Phase:
     size = filled.rollouts_per_group
     planned = load.rollouts
-    if planned is None and gap_s and load.duration_s is not None:
-        planned = math.ceil(load.duration_s / gap_s)
+    if planned is None and per_s and load.duration_s is not None:
+        planned = math.ceil(load.duration_s * per_s - _ROUNDING)
     return Phase(
         kind=kind,
         step=1,
         rollouts=(
-            RolloutSpec(index, 1, kind, index // size, train[index // size % len(train)], index * gap_s)
+            RolloutSpec(index, 1, kind, index // size, train[index // size % len(train)], index / per_s if per_s else 0.0)
             for index in (itertools.count() if planned is None else range(planned))
         ),
         planned=planned,

@@ -1,0 +1,14 @@
+"""`rft-preflight demo`: the main job against endpoints that come along."""
+
+from simulator.cli.run import RunOptions, run
+
+SCENARIO = "finqa"
+
+
+def demo() -> int:
+    """Play one training step of the bundled scenario `finqa`, 512 rollouts, against its own endpoints."""
+    print(
+        "A team wants to train an agent that answers financial questions with three tools: search, list, cat.\n"
+        "This plays one step of that training against the team's endpoints, which run on this machine.\n"
+    )
+    return run(SCENARIO, RunOptions())

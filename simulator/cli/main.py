@@ -1,0 +1,76 @@
+"""The command line: the table of commands, and the one place where errors become a line and an exit code."""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from simulator.cli.demo import demo
+from simulator.cli.init import init
+from simulator.cli.mock import mock
+from simulator.cli.run import run
+from simulator.errors import PreflightError
+
+EXIT_UNUSABLE = 2
+EXIT_INTERRUPTED = 130
+
+COMMANDS: tuple[Callable[..., int], ...] = (run, demo, mock, init)
+
+HELP = """Plays the trainer of an agent reinforcement fine-tuning job against your endpoints.
+
+It starts the rollouts of a training step as the trainer would, sends every tool call under its rollout's id,
+grades every rollout, and says, with evidence, whether the endpoints will hold up.
+
+Start with `rft-preflight demo`, then `rft-preflight run job.json`.
+
+Exit codes: 0 passed · 1 a gate failed · 2 wrong invocation or unusable input · 3 the measurement cannot be
+trusted · 130 interrupted (what was measured is still written).
+"""
+
+
+def build_app() -> App:
+    """Return the application with all its commands."""
+    app = App(
+        name="rft-preflight",
+        help=HELP,
+        help_format="markdown",
+        version=version("rft-preflight"),
+        result_action="return_value",
+    )
+    for command in COMMANDS:
+        app.command(command)
+    app.register_install_completion_command(name="--install-completion")
+    return app
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; whatever the user can mend is one line on stderr."""
+    try:
+        result: Any = build_app()(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _complain(f"{_one_line(str(error))} See `rft-preflight --help`.", EXIT_UNUSABLE)
+    except PreflightError as error:
+        return _complain(_one_line(str(error)), EXIT_UNUSABLE)
+    except KeyboardInterrupt:
+        return _complain("interrupted", EXIT_INTERRUPTED)
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Be the command `rft-preflight`."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def _complain(line: str, code: int) -> int:
+    print(f"rft-preflight: {line}", file=sys.stderr)
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    main()

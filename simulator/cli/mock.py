@@ -1,0 +1,108 @@
+"""`rft-preflight mock`: endpoints to try things on, that behave or misbehave as told."""
+
+import os
+import secrets
+import signal
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Literal
+
+import trio
+from cyclopts import Parameter
+
+from endpoints_mock.domain import Domain
+from endpoints_mock.domains import DOMAINS
+from endpoints_mock.server import Listening, serve
+from endpoints_mock.settings import MockSettings, Order, build_settings
+from simulator.errors import InputError
+
+Texts = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MockOptions:
+    """How the endpoints behave. Where ENDPOINT= is left out, a setting is for all of them."""
+
+    port: int = 7070
+    "The port to listen on; 0 is any free one."
+    host: str = "127.0.0.1"
+    "The address to bind to; anything but loopback opens the mock to the network."
+    service_ms: Texts = ()
+    "Service time in ms: `20`, `search=lognormal:50:1`, `uniform:10:30`, `mix:99%*20+1%*2000`."
+    workers: Texts = ()
+    "Requests served at once, the others queue: `search=8`; 0 is no limit."
+    order: Order = "fifo"
+    "Who of the queue is served next."
+    cold_start: Texts = ()
+    "Seconds after the first request in which nothing is answered: `search=13.5`."
+    fault: Texts = ()
+    "What goes wrong how often: `search:http_500=5%` of attempts, `search:http_500=5%:call` of calls."
+    open: Annotated[bool, Parameter(negative=())] = False
+    "Ask for no bearer token."
+    log_requests: Annotated[bool, Parameter(negative=())] = False
+    "Keep the calls, to be read at GET /log."
+    seed: int = 0
+    "The same seed does the same to the same calls."
+
+
+_DEFAULTS = MockOptions()
+
+
+def mock(domain: Literal["finqa", "echo"], /, options: MockOptions = _DEFAULTS) -> int:
+    """Serve endpoints to try things on, until Ctrl-C.
+
+    The bearer token is taken from NAME_TOKEN (such as FINQA_TOKEN) in the environment, or made up.
+
+    Parameters
+    ----------
+    domain
+        `finqa`: financial questions over 2,800 filings, with search, list, cat and two graders;
+        `echo`: one tool that says what it was told, and a grader that is always pleased.
+    """
+    token_name = f"{domain.upper()}_TOKEN"
+    given = os.environ.get(token_name)
+    settings = build_settings(
+        service_ms=options.service_ms,
+        workers=options.workers,
+        cold_start=options.cold_start,
+        faults=options.fault,
+        order=options.order,
+        seed=options.seed,
+        token=None if options.open else given or secrets.token_hex(16),
+        log_requests=options.log_requests,
+    )
+    token_shown = None if options.open or given else settings.token
+    trio.run(_serve, DOMAINS[domain](), settings, options, token_shown)
+    return 0
+
+
+async def _serve(
+    domain: Domain, settings: MockSettings, options: MockOptions, token_shown: str | None
+) -> None:
+    refused: list[InputError] = []
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            try:
+                listening: Listening = await nursery.start(
+                    partial(serve, domain, settings, host=options.host, port=options.port)
+                )
+            except InputError as error:
+                refused.append(error)
+            else:
+                _announce(domain, listening, token_shown)
+                await anext(signals)
+            nursery.cancel_scope.cancel()
+    if refused:
+        raise refused[0]
+
+
+def _announce(domain: Domain, listening: Listening, token_shown: str | None) -> None:
+    name = domain.name.upper()
+    print(
+        f"serving {domain.name} on {listening.url}: {', '.join([*domain.tools, *domain.graders])}; Ctrl-C ends it"
+    )
+    print(
+        f"export {name}_URL={listening.url}" + (f" {name}_TOKEN={token_shown}" if token_shown else ""),
+        flush=True,
+    )

@@ -1,0 +1,1 @@
+"""What the generator itself costs; run by `make bench`, never by the tests."""

@@ -1,0 +1,75 @@
+"""A run that is ended from outside, as a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.jobs import write_job
+from tests.servers import obliging, plain_server
+
+SCENARIO = """
+job = "job.json"
+[load]
+mode = "steady"
+in_flight = 8
+rollouts = 1000000
+time_scale = 0
+grace_s = 5
+"""
+
+
+@pytest.fixture
+def steady_run(tmp_path):
+    """Start an endless run and send it a signal once its journal has lines; returns it when it has ended."""
+
+    def play(signum):
+        journal, ready = tmp_path / "out" / "rollouts.jsonl", []
+
+        def answer(path, body):
+            if ready and journal.stat().st_size > 0:
+                os.kill(ready.pop(), signum)
+            return obliging(path, body)
+
+        with plain_server(answer) as url:
+            write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
+            (tmp_path / "scenario.toml").write_text(SCENARIO)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "simulator.cli.main", "run", str(tmp_path / "scenario.toml"),
+                 "--out", str(tmp_path / "out")],
+                env={**os.environ, "FUNC_KEY": "a-functions-key"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )  # fmt: skip
+            ready.append(process.pid)
+            process.said = process.communicate(timeout=60)
+        return process
+
+    return play
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_exits_with_130_and_writes_what_it_measured(steady_run, tmp_path, signum):
+    process = steady_run(signum)
+    out, err = process.said
+    assert process.returncode == 130, err
+    assert "Traceback" not in out + err
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    rollouts = [json.loads(line) for line in (tmp_path / "out" / "rollouts.jsonl").read_text().splitlines()]
+    assert (tmp_path / "out" / "junit.xml").exists()
+    assert report["rollouts"]["graded"] == sum(r["state"] == "graded" for r in rollouts) > 0
+    # Those in flight were given their grace, and needed little of it.
+    assert {r["state"] for r in rollouts} == {"graded"}
+
+
+def test_a_killed_run_leaves_whole_lines(steady_run, tmp_path):
+    process = steady_run(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    *whole, rest = (tmp_path / "out" / "rollouts.jsonl").read_text().split("\n")
+    assert rest == ""
+    assert len(whole) > 0
+    assert all(json.loads(line)["state"] == "graded" for line in whole)

@@ -1,0 +1,1 @@
+"""What will be submitted: the job, its datasets, and the scenario on top; read and checked, never sent."""

@@ -1,0 +1,141 @@
+"""The job's JSON, as it is submitted or only its `reinforcement` object, read into `model.Job`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from simulator.errors import JobError
+from simulator.job.document import Node, decode_utf8, listed, parse, read_bytes
+from simulator.job.environment import Environ, read_headers, read_url, secrets_of
+from simulator.job.strictjson import printable, quoted
+from simulator.model import Endpoint, Grader, Hyperparameters, Job, Split
+
+T = TypeVar("T")
+
+GRADER_TYPES = frozenset(
+    {"endpoint", "string_check", "text_similarity", "python", "score_model", "label_model", "multi"}
+)
+"""The graders a job may have; only `endpoint` is the customer's to serve."""
+
+_WHOLE_NUMBERS = frozenset({"batch_size", "eval_interval", "eval_samples", "n_epochs"})
+_HYPERPARAMETERS = (*sorted(_WHOLE_NUMBERS), "compute_multiplier", "learning_rate_multiplier")
+_MOST = 1_000_000  # no source gives a range; beyond this it is a slip that would exhaust memory
+
+
+class JobFile(msgspec.Struct, frozen=True):
+    """A job as read: where it was, and the datasets it names. `secrets` are to be redacted everywhere."""
+
+    path: Path
+    job: Job
+    datasets: dict[Split, Node | None]
+    secrets: tuple[str, ...]
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The names of the job's tools."""
+        return frozenset(tool.name for tool in self.job.tools)
+
+
+def read_job(path: Path, environ: Environ | None) -> JobFile:
+    """Read the job at `path`, its `${NAME}`s from `environ` (None: leave them, nothing is to be sent).
+
+    Raises JobError, with line and column, for whatever makes the job unusable.
+    """
+    text = decode_utf8(read_bytes(path, JobError), printable(path), JobError)
+    document = parse(printable(path), text, JobError)
+    job = _job(_reinforcement(document), environ)
+    endpoints = (*job.tools, *((job.grader.endpoint,) if job.grader.endpoint else ()))
+    return JobFile(
+        path,
+        job,
+        {"train": document.member("training_file"), "valid": document.member("validation_file")},
+        secrets_of(endpoints, text, environ or {}),
+    )
+
+
+def _reinforcement(document: Node) -> Node:
+    """Return the object with tools and grader, wrapped or not."""
+    node = document.member("method") or document
+    if node.member("reinforcement") or node is not document:
+        kind = node.member("type")
+        if kind and kind.value != "reinforcement":
+            raise kind.fail(f"{kind.name} is not `reinforcement`", "only reinforcement jobs call endpoints")
+        node = node.required("reinforcement", "put tools and grader under it")
+    return node
+
+
+def _job(node: Node, environ: Environ | None) -> Job:
+    tools_node = node.member("tools")
+    tools: dict[str, Endpoint] = {}
+    for element in tools_node.elements() if tools_node else ():
+        tool = _tool(element, environ)
+        if tool.name in tools:
+            raise element.fail(f"two tools are named {quoted(tool.name)}", "rename one, or take it out")
+        tools[tool.name] = tool
+    grader = _grader(node.required("grader", "add the grader object"), environ)
+    if grader.endpoint and grader.endpoint.name in tools:
+        name = quoted(grader.endpoint.name)
+        raise node.required("grader", "").fail(f"grader and a tool are both named {name}", "name the grader")
+    if not tools and not grader.endpoint:
+        raise node.fail("the job has neither tools nor an endpoint grader", "there is nothing to try out")
+    return Job(
+        tools=tuple(tools.values()),
+        grader=grader,
+        hyperparameters=_hyperparameters(node.member("hyperparameters")),
+        max_episode_steps=_optional(node.member("max_episode_steps"), _whole),
+        response_format=_optional(node.member("response_format"), Node.object),
+    )
+
+
+def _tool(node: Node, environ: Environ | None) -> Endpoint:
+    name = node.required("name", "name the tool as the dataset's `tools` do").text()
+    url = node.required("server_url", f"give the tool {quoted(name)} the URL it is served at")
+    return Endpoint(name, "tool", read_url(url, environ), read_headers(node.member("headers"), environ))
+
+
+def _grader(node: Node, environ: Environ | None) -> Grader:
+    kind = node.required("type", "say which grader it is: " + listed(GRADER_TYPES))
+    if kind.text() not in GRADER_TYPES:
+        raise kind.fail(f"no grader type {quoted(kind.text())} is known", "known: " + listed(GRADER_TYPES))
+    name = _optional(node.member("name"), Node.text)
+    endpoint = None
+    if kind.value == "endpoint":
+        endpoint = Endpoint(
+            name or "grader",
+            "grader",
+            read_url(node.required("url", "give the URL the grader is served at"), environ),
+            read_headers(node.member("headers"), environ),
+            _optional(node.member("rate_limit"), _positive),
+        )
+    threshold = _optional(node.member("pass_threshold"), Node.number)
+    return Grader(kind.value, name or kind.value, endpoint, threshold)
+
+
+def _hyperparameters(node: Node | None) -> Hyperparameters:
+    values: dict[str, Any] = {}
+    for name in _HYPERPARAMETERS if node else ():
+        member = node.member(name) if node else None
+        if member and member.value != "auto":
+            values[name] = _whole(member) if name in _WHOLE_NUMBERS else _positive(member)
+    values.pop("learning_rate_multiplier", None)  # checked, but it decides no traffic
+    return Hyperparameters(**values)
+
+
+def _positive(node: Node) -> float:
+    value = node.number()
+    if not 0 < value <= _MOST:
+        raise node.fail(f"{node.name} must be above 0 and at most {_MOST}", "mend the number")
+    return float(value)
+
+
+def _whole(node: Node) -> int:
+    value = _positive(node)
+    if not value.is_integer():
+        raise node.fail(f"{node.name} must be a whole number", "mend the number")
+    return int(value)
+
+
+def _optional(node: Node | None, read: Callable[[Node], T]) -> T | None:
+    return None if node is None else read(node)

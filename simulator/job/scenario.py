@@ -1,0 +1,177 @@
+"""Everything a run needs to know, from a target, the command line's options and the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from simulator.errors import InputError, JobError
+from simulator.job.dataset import read_dataset, rows_without_tools, too_few_rows
+from simulator.job.document import is_file, listed
+from simulator.job.jobfile import JobFile, read_job
+from simulator.job.scenariofile import (
+    EmbeddedEndpoints,
+    PolicyConfig,
+    ScenarioFile,
+    parse_endpoints,
+    parse_scenario,
+)
+from simulator.job.settings import range_problem
+from simulator.job.strictjson import printable, quoted
+from simulator.job.tables import read_toml
+from simulator.job.target import resolve
+from simulator.model import Finding, Item, Job, Load, Split, TrainerRules
+
+SYNTHETIC = "synthetic"
+"""The policy that always exists, and stands in where none is named."""
+
+_FIELDS: dict[Split, str] = {"train": "training_file", "valid": "validation_file"}
+
+
+class Overrides(msgspec.Struct, frozen=True):
+    """The command line's options; None leaves the scenario's value. `gates` replaces the scenario's gates."""
+
+    train: str | None = None
+    valid: str | None = None
+    policy: str | None = None
+    compute_multiplier: float | None = None
+    steps: int | None = None
+    time_scale: float | None = None
+    seed: int | None = None
+    gates: tuple[str, ...] | None = None
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """A run's whole input, checked. `gates` None means the default gates.
+
+    `files` are the datasets' paths as messages name them; `secrets`, longest first, are to be redacted from
+    whatever is shown or written.
+    """
+
+    name: str
+    job: Job
+    train: tuple[Item, ...]
+    valid: tuple[Item, ...]
+    seed: int
+    policy: str
+    policies: dict[str, PolicyConfig]
+    load: Load
+    rules: TrainerRules
+    gates: tuple[str, ...] | None
+    embedded: EmbeddedEndpoints | None
+    directory: Path
+    files: dict[Split, str]
+    secrets: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def load_scenario(target: str, overrides: Overrides, environ: Mapping[str, str]) -> Scenario:
+    """Read and check all that `target` names; InputError, on one line, for the first thing that is wrong.
+
+    `target` is a bundled scenario's name, a scenario TOML or a folder with one, or a job's JSON.
+    """
+    found = resolve(target)
+    scenario = parse_scenario(read_toml(found.path)) if found.kind == "scenario" else None
+    load = _load(scenario, overrides)
+    policies = {SYNTHETIC: PolicyConfig("synthetic"), **(scenario.policies if scenario else {})}
+    policy = _policy_name(scenario, overrides, policies)
+    job = read_job(found.path.parent / scenario.job if scenario else found.path, environ)
+    paths = {split: _dataset_path(split, overrides, scenario, job) for split in _FIELDS}
+    items = {split: read_dataset(path, split, job) for split, path in paths.items()}
+    files = {split: printable(path) for split, path in paths.items()}
+    guessed = bool(job.job.tools) and policies[policy].kind == "synthetic"
+    return Scenario(
+        name=found.name,
+        job=job.job,
+        train=items["train"],
+        valid=items["valid"],
+        seed=_seed(scenario, overrides),
+        policy=policy,
+        policies=policies,
+        load=load,
+        rules=scenario.rules if scenario else TrainerRules(),
+        gates=overrides.gates if overrides.gates is not None else scenario.gates if scenario else None,
+        embedded=scenario.embedded if scenario else None,
+        directory=found.path.parent,
+        files=files,
+        secrets=job.secrets,
+        findings=_findings(items, files, guessed=guessed),
+    )
+
+
+def embedded_endpoints(target: str) -> EmbeddedEndpoints | None:
+    """Return the endpoints that the scenario wants started first; None for a job, or where it wants none."""
+    found = resolve(target)
+    return parse_endpoints(read_toml(found.path)) if found.kind == "scenario" else None
+
+
+def _findings(
+    items: Mapping[Split, tuple[Item, ...]], files: Mapping[Split, str], *, guessed: bool
+) -> tuple[Finding, ...]:
+    """Return the datasets' warnings; `guessed` when calls are made up from what the rows declare."""
+    checks = (too_few_rows, rows_without_tools) if guessed else (too_few_rows,)
+    return tuple(
+        finding for check in checks for split in items for finding in check(items[split], files[split])
+    )
+
+
+def _load(scenario: ScenarioFile | None, overrides: Overrides) -> Load:
+    load = scenario.load if scenario else Load()
+    changes = {name: getattr(overrides, name) for name in ("compute_multiplier", "steps", "time_scale")}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    for name, value in changes.items():
+        problem = range_problem(Load, name, value)
+        if problem:
+            raise InputError(problem, where=_option(name), remedy="mend the option")
+        if load.mode != "training" and name != "time_scale":
+            raise InputError(
+                f"has no meaning for a {load.mode} load", where=_option(name), remedy="leave it out"
+            )
+    return msgspec.structs.replace(load, **changes)
+
+
+def _seed(scenario: ScenarioFile | None, overrides: Overrides) -> int:
+    if overrides.seed is None:
+        return scenario.seed if scenario else 0
+    if overrides.seed < 0:
+        message = f"must be at least 0, not {overrides.seed}"
+        raise InputError(message, where="--seed", remedy="mend the option")
+    return overrides.seed
+
+
+def _policy_name(
+    scenario: ScenarioFile | None, overrides: Overrides, policies: Mapping[str, PolicyConfig]
+) -> str:
+    named = scenario.policy if scenario else None
+    chosen = overrides.policy or named or SYNTHETIC
+    if chosen in policies:
+        return chosen
+    message, remedy = f"no policy is named {quoted(chosen)}", "known: " + listed(policies)
+    if overrides.policy or scenario is None:
+        raise InputError(message, where="--policy", remedy=remedy)
+    raise scenario.toml.fail("", "policy", message, remedy)
+
+
+def _dataset_path(split: Split, overrides: Overrides, scenario: ScenarioFile | None, job: JobFile) -> Path:
+    """Return the dataset's file: the option's, else the scenario's, else what the job names beside itself."""
+    option: str | None = getattr(overrides, split)
+    in_scenario: str | None = getattr(scenario, split, None)
+    in_job, remedy = job.datasets[split], f"pass {_option(split)} FILE"
+    if option is not None:
+        path = Path(option)
+        error = InputError(f"no such file: {printable(path)}", where=_option(split), remedy="check the path")
+    elif scenario and in_scenario is not None:
+        path = scenario.toml.path.parent / in_scenario
+        error = scenario.toml.fail("", split, f"no such file: {printable(path)}", "check the path")
+    elif in_job is not None:
+        path = job.path.parent / in_job.text()
+        error = in_job.fail(f"{_FIELDS[split]} {quoted(in_job.text())} is no file beside the job", remedy)
+    else:
+        raise JobError(f"names no {_FIELDS[split]}", where=printable(job.path), remedy=remedy)
+    if not is_file(path):
+        raise error
+    return path
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

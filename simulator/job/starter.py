@@ -1,0 +1,105 @@
+"""The text of a first scenario for a job: what is there, and every usual setting with its default."""
+
+from pathlib import Path
+
+import msgspec
+
+from simulator.job.document import is_file
+from simulator.job.jobfile import JobFile, read_job
+from simulator.job.scenariofile import NO_LIMIT
+from simulator.model import Load, Split
+from simulator.plan.synthetic import SyntheticSettings
+
+_LOAD_NOTES: dict[str, str] = {
+    "mode": "training, or steady (in_flight), or rate (rollouts_per_s)",
+    "steps": "training steps to play",
+    "batch_size": "items per step; the job's",
+    "group_size": "rollouts of one item in a step, before the multiplier; no source gives it",
+    "compute_multiplier": "scales the group; the job's",
+    "in_flight_limit": "rollouts at once",
+    "update_s": "pause after a step, seconds",
+    "evaluation": "play evaluation passes too",
+    "eval_in_flight_limit": "rollouts at once in an evaluation pass",
+    "in_flight": "steady: rollouts at any time",
+    "rollouts_per_s": "rate: rollouts started per second",
+    "duration_s": "steady and rate: seconds until the end",
+    "rollouts": "steady and rate: rollouts until the end",
+    "time_scale": "1 thinks as long as a model would, 0.1 a tenth of it",
+    "tokens_per_s": "the model's speed",
+    "grace_s": "seconds that rollouts in flight are given after Ctrl-C",
+}
+
+_SYNTHETIC_NOTES: dict[str, str] = {
+    "calls": "tool calls per rollout",
+    "parallel": "calls at once in a turn",
+    "tokens": "tokens of thinking per turn",
+    "answer": "what the grader is given",
+}
+
+_TEMPLATE = """\
+# How to play the trainer against the endpoints of this job. Paths are relative to this file.
+
+job = {job}
+{train}
+{valid}
+seed = 7
+policy = "synthetic-agent"
+
+# Conditions on the results; without them the defaults hold.
+# gates = ["rollouts.discarded_rate == 0", "tools.p99 < 5s", "steps.inflation < 1.5"]
+
+# How the rollouts arrive. What is commented out is the default.
+[load]
+{load}
+
+# What stands in for the model: calls with arguments generated from the schemas of the rows' tools.
+# Distributions: "4", "uniform:2:6", "lognormal:MEDIAN:SIGMA", "exponential:MEAN", "mix:85%*1+15%*2".
+[policies.synthetic-agent]
+kind = "synthetic"
+{synthetic}
+
+# An agent of your own, that sees what the tools answer: a class with `play`, see ScriptedPolicy.
+# [policies.scripted-agent]
+# kind = "scripted"
+# agent = "agent.py:Agent"
+# [policies.scripted-agent.options]
+"""
+
+
+def starter_scenario(job_path: Path) -> str:
+    """Return the text of a scenario TOML that is to lie beside the job; JobError where the job is unusable.
+
+    `${NAME}`s need not be set for it.
+    """
+    job = read_job(job_path, None)
+    return _TEMPLATE.format(
+        job=_toml(job_path.name),
+        train=_dataset(job, "train"),
+        valid=_dataset(job, "valid"),
+        load=_defaults(Load, _LOAD_NOTES),
+        synthetic=_defaults(SyntheticSettings, _SYNTHETIC_NOTES),
+    )
+
+
+def _dataset(job: JobFile, split: Split) -> str:
+    node = job.datasets[split]
+    if node is None:
+        return f'# {split} = "{split}.jsonl"  # the job names no file: name it here'
+    named = _toml(node.text())
+    if is_file(job.path.parent / node.text()):
+        return f"{split} = {named}"
+    return f'# {split} = "{split}.jsonl"  # the job names {named}, which is not here: name the file'
+
+
+def _defaults(kind: type[msgspec.Struct], notes: dict[str, str]) -> str:
+    """Return one commented line a setting, so that a default changes in one place only."""
+    defaults = {field.name: field.default for field in msgspec.structs.fields(kind)}
+    lines = [(f"# {name} = {_toml(defaults[name])}", note) for name, note in notes.items()]
+    width = max(len(setting) for setting, _ in lines)
+    return "\n".join(f"{setting:<{width}}  # {note}" for setting, note in lines)
+
+
+def _toml(value: object) -> str:
+    """Return a scalar as TOML: it writes strings, numbers and booleans as JSON does."""
+    text = msgspec.json.encode(NO_LIMIT if value is None else value).decode()
+    return text.replace("\x7f", "\\u007f")

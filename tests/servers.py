@@ -96,7 +96,7 @@ class Catalog:
             sample = await request.json()
             assert set(sample) == {"sample", "item", "trace_id"}
             called = [call["id"] for call in sample["sample"]["output_tools"]]
-            assert called == self.seen[sample["trace_id"]]
+            assert sorted(called) == sorted(self.seen[sample["trace_id"]])  # calls of a turn race
             return {"score": float(sample["sample"]["output_text"] == sample["item"]["reference_answer"])}
 
 

@@ -155,7 +155,7 @@ def _play(prepared: Prepared) -> int:
     summary = conducted.summary
     verdict = judge(prepared.gates, summary)
     written = write_reports(prepared.out, summary, verdict, prepared.scenario.findings)
-    render(stdout, summary, verdict, written=(*written, JOURNAL), folder=prepared.out)
+    stdout.print(render(summary, verdict, (*written, JOURNAL), prepared.out))
     if conducted.failure is not None:
         raise conducted.failure
     return 130 if summary.interrupted else EXIT_CODES[verdict.verdict]

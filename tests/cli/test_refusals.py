@@ -75,7 +75,7 @@ def test_a_last_message_that_is_not_the_users(refused, tmp_path):
 def test_a_tool_without_server_url(refused, tmp_path):
     edit(tmp_path, lambda r: r["tools"][0].pop("server_url"))
     line = refused()
-    assert "job.json:8" in line
+    assert "job.json:9" in line
     assert "server_url" in line
 
 
@@ -110,7 +110,7 @@ def test_a_url_that_is_no_url(refused, tmp_path):
     edit(tmp_path, lambda r: r["tools"][0].update(server_url="no url"))
     line = refused()
     assert "job.json:" in line
-    assert "no url" in line
+    assert "tools[0].server_url" in line
 
 
 def test_an_output_folder_that_is_a_file(refused, tmp_path):

@@ -1,0 +1,36 @@
+"""The files of a report, each a function of the same three things."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from reports.json_report import to_json
+from reports.junit import to_junit
+from simulator.gates import Verdict
+from simulator.measure.summary import Summary
+from simulator.model import Finding
+
+Report = Callable[[Summary, Verdict, Sequence[Finding]], bytes]
+
+REPORTS: dict[str, Report] = {
+    "report.json": to_json,
+    "junit.xml": to_junit,
+}
+
+
+def write_reports(
+    directory: Path, summary: Summary, verdict: Verdict, findings: Sequence[Finding] = ()
+) -> list[str]:
+    """Write every report into the directory, which exists, and return their names."""
+    for name, report in REPORTS.items():
+        _replace(directory / name, report(summary, verdict, findings))
+    return list(REPORTS)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    # Whoever waits for the file must never read half of it.
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,221 @@
+"""The verdict and the reasons for it, in the customer's terms; every number in them is the summary's.
+
+A reason is a function of the summary and the verdict that yields sentences, or none where it has nothing to
+tell. REASONS lists them, what weighs most first.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+from reports.text import count, counted, duration, enumerated, observed, plain, share
+from simulator.faults import MEANING
+from simulator.gates import GateResult, Verdict
+from simulator.measure.summary import EndpointSummary, Summary
+
+MOST_REASONS = 6
+
+_LONGER = 1.2  # how much longer than its ideal a step samples before that is worth a sentence
+_SOFT_ERRORS = 0.05  # models do ask for what does not exist: below this share, that is all it is
+_ENDPOINTS_NAMED = 2
+_TOLD_WITHOUT_ITS_GATE = ("rollouts.discarded", "rollouts.false_zero", "rollouts.groups_incomplete")
+
+_MEANING: dict[str, str] = {str(fault): meaning for fault, meaning in MEANING.items()}
+
+
+def headline(summary: Summary, verdict: Verdict) -> str:
+    """Return the verdict in one sentence, which always says how many rollouts would have been discarded."""
+    if not _ended(summary):
+        planned = counted(summary.rollouts.planned, "planned rollout")
+        return f"nothing was measured: 0 of {planned} ended, 0 discarded (0.0%)"
+    if summary.interrupted:
+        return _stopped_early(summary, verdict)
+    return _HEADLINES[verdict.verdict](summary, verdict)
+
+
+def reasons(summary: Summary, verdict: Verdict) -> list[str]:
+    """Return at most MOST_REASONS sentences for the verdict, the most important first."""
+    sentences = itertools.chain.from_iterable(reason(summary, verdict) for reason in REASONS)
+    return list(itertools.islice(sentences, MOST_REASONS))
+
+
+def failed_gates(verdict: Verdict) -> list[GateResult]:
+    """Return the gates that do not hold."""
+    return [gate for gate in verdict.gates if not gate.ok]
+
+
+# -- headlines -------------------------------------------------------------------------------------------
+
+
+def _ended(summary: Summary) -> int:
+    return summary.rollouts.completed + summary.rollouts.discarded
+
+
+def _lost(summary: Summary, verb: str = "would have been discarded") -> str:
+    rollouts = summary.rollouts
+    per_step = " per step" if [step.kind for step in summary.steps] == ["training"] else ""
+    return (
+        f"{count(rollouts.discarded)} of {counted(_ended(summary), 'rollout')}{per_step} {verb}"
+        f" ({share(rollouts.discarded_rate)})"
+    )
+
+
+def _passed(summary: Summary, verdict: Verdict) -> str:
+    if not verdict.gates:
+        return f"{_lost(summary)}; no gate was set"
+    if summary.rollouts.discarded:
+        return f"{_lost(summary)}, which the gates allow"
+    return f"{_lost(summary, 'discarded')}; the endpoints held up"
+
+
+def _failed(summary: Summary, verdict: Verdict) -> str:
+    if summary.rollouts.discarded:
+        return _lost(summary)
+    return f"{_lost(summary, 'discarded')}, but {_gates_failed(verdict)}"
+
+
+def _invalid(summary: Summary, _: Verdict) -> str:
+    return f"the generator could not keep up: its numbers, not the endpoints'; {_lost(summary, 'discarded')}"
+
+
+def _stopped_early(summary: Summary, verdict: Verdict) -> str:
+    rollouts, ended = summary.rollouts, _ended(summary)
+    gates = _gates_failed(verdict) if failed_gates(verdict) else "every gate holds"
+    so_far = f"{gates} so far" if summary.generator.trustworthy else "the generator could not keep up"
+    return (
+        f"stopped after {count(ended)} of {counted(rollouts.planned, 'rollout')}; of those that ended,"
+        f" {count(rollouts.discarded)} would have been discarded ({share(rollouts.discarded_rate)});"
+        f" {so_far}"
+    )
+
+
+def _gates_failed(verdict: Verdict) -> str:
+    failed = len(failed_gates(verdict))
+    return f"{failed} of {counted(len(verdict.gates), 'gate')} {'does' if failed == 1 else 'do'} not hold"
+
+
+_HEADLINES: dict[str, Callable[[Summary, Verdict], str]] = {
+    "pass": _passed,
+    "fail": _failed,
+    "invalid": _invalid,
+}
+
+
+# -- reasons ---------------------------------------------------------------------------------------------
+
+
+def _generator(summary: Summary, _: Verdict) -> Iterator[str]:
+    yield from map(plain, summary.generator.reasons)
+
+
+def _groups(summary: Summary, _: Verdict) -> Iterator[str]:
+    rollouts = summary.rollouts
+    # Stopping early leaves groups incomplete too, and nothing tells those from the endpoints' doing.
+    if rollouts.groups_incomplete and not rollouts.interrupted:
+        groups = counted(rollouts.groups, "group")
+        yield f"{count(rollouts.groups_incomplete)} of {groups} would have been incomplete"
+
+
+def _longer(summary: Summary, _: Verdict) -> Iterator[str]:
+    measured = [(step.inflation, step) for step in summary.steps if step.inflation is not None]
+    inflation, worst = max(measured, key=lambda pair: pair[0], default=(0.0, None))
+    if worst is None or worst.ideal_s is None or inflation < _LONGER or not summary.generator.trustworthy:
+        return
+    what = "an evaluation pass" if worst.kind == "evaluation" else "a step"
+    scale = summary.load.time_scale
+    yield (
+        f"{what} samples for {duration(worst.sampling_s)} instead of {duration(worst.ideal_s)}"
+        f" ({inflation:.1f} times as long)"
+        + (f", with think time compressed to {scale:g} of real time" if scale != 1 else "")
+    )
+
+
+def _false_zeros(summary: Summary, _: Verdict) -> Iterator[str]:
+    rollouts = summary.rollouts
+    if rollouts.false_zero:
+        yield (
+            f"{count(rollouts.false_zero)} of {counted(rollouts.graded, 'graded rollout')} are false zeros"
+            f" ({share(rollouts.false_zero_rate)}): graded zero after an endpoint had failed"
+        )
+
+
+def _bottleneck(summary: Summary, _: Verdict) -> Iterator[str]:
+    level = [e for e in summary.endpoints if e.plateau_per_s is not None]
+    if not level or not summary.generator.trustworthy:
+        return
+    # The one at which calls spent the most time in all; others may only be waiting in its shadow.
+    slowest = max(level, key=lambda e: e.service_ms.mean * e.attempts)
+    rate = slowest.plateau_per_s or 0.0
+    about = f"{rate:.1f}" if rate < 10 else count(round(rate))
+    yield (
+        f"{plain(slowest.name)} answers about {about} calls per second, however many are sent:"
+        " it is the bottleneck"
+    )
+
+
+def _faults(summary: Summary, _: Verdict) -> Iterator[str]:
+    failing = sorted((e for e in summary.endpoints if e.faults), key=_harm, reverse=True)
+    yield from map(_failing, failing[:_ENDPOINTS_NAMED])
+    if others := failing[_ENDPOINTS_NAMED:]:
+        failed = counted(sum(sum(e.faults.values()) for e in others), "attempt")
+        yield f"{failed} failed at {counted(len(others), 'more endpoint')}"
+
+
+def _harm(endpoint: EndpointSummary) -> tuple[int, int]:
+    return endpoint.given_up, sum(endpoint.faults.values())
+
+
+def _failing(endpoint: EndpointSummary) -> str:
+    failed = sum(endpoint.faults.values())
+    fault = max(endpoint.faults, key=lambda name: endpoint.faults[name])
+    meaning = f": {_MEANING[fault]}" if fault in _MEANING else ""
+    attempts = "attempt" if endpoint.attempts == 1 else "attempts"
+    how_many = (
+        f"all {count(failed)} {attempts}"
+        if failed == endpoint.attempts
+        else f"{count(failed)} of {count(endpoint.attempts)} {attempts} ({share(endpoint.error_rate)})"
+    )
+    given_up = f"; {counted(endpoint.given_up, 'call')} given up on" if endpoint.given_up else ""
+    return (
+        f"{plain(endpoint.name)} failed in {how_many},"
+        f" {'most often' if len(endpoint.faults) > 1 else 'always'} with {plain(fault)}{meaning}{given_up}"
+    )
+
+
+def _gates(summary: Summary, verdict: Verdict) -> Iterator[str]:
+    if not summary.generator.trustworthy:
+        return
+    failed = failed_gates(verdict)
+    for gate in failed:
+        if gate.observed is not None and not gate.expr.startswith(_TOLD_WITHOUT_ITS_GATE):
+            yield f"gate `{plain(gate.expr)}` does not hold: {observed(gate.observed, gate.unit)}"
+    if blind := sum(gate.observed is None for gate in failed):
+        yield f"{counted(blind, 'gate')} without anything to measure"
+
+
+def _soft_errors(summary: Summary, _: Verdict) -> Iterator[str]:
+    for endpoint in summary.endpoints:
+        if endpoint.calls and endpoint.soft_errors >= _SOFT_ERRORS * endpoint.calls:
+            yield (
+                f"{counted(endpoint.soft_errors, 'soft error')} from {plain(endpoint.name)}"
+                f" ({share(endpoint.soft_errors / endpoint.calls)} of its calls):"
+                " answered 200 with an error text, so no HTTP metric shows them"
+            )
+
+
+def _violations(summary: Summary, _: Verdict) -> Iterator[str]:
+    for endpoint in summary.endpoints:
+        if endpoint.violations:
+            said = {name.replace("_", " "): times for name, times in endpoint.violations.items()}
+            yield f"{plain(endpoint.name)} answers usably, but not by the contract: {enumerated(said)}"
+
+
+def _cut_short(summary: Summary, _: Verdict) -> Iterator[str]:
+    if summary.rollouts.cut_short:
+        rollouts = counted(summary.rollouts.cut_short, "rollout")
+        yield f"{rollouts} cut short: more calls were wanted than max_episode_steps allows"
+
+
+REASONS: tuple[Callable[[Summary, Verdict], Iterator[str]], ...] = (
+    _generator, _groups, _longer, _false_zeros, _bottleneck, _faults, _gates, _soft_errors, _violations,
+    _cut_short,
+)  # fmt: skip

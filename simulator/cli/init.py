@@ -28,7 +28,7 @@ def init(
         Overwrite the file if it is there.
     """
     path = out or job.parent / "scenario.toml"
-    text = starter_scenario(job)
+    text = starter_scenario(job, path.parent)
     if path.exists() and not force:
         raise InputError("is there already", where=str(path), remedy="pass --force to overwrite it")
     try:

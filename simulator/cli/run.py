@@ -3,6 +3,7 @@
 import os
 import resource
 import secrets
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from reports.files import write_reports
 from reports.progress import progress
-from reports.terminal import render
+from reports.terminal import WIDTH, render
 from simulator.cli.consent import ask_before_leaving
 from simulator.cli.embedded import Embedded, embed
 from simulator.dialects.openai import OpenAI
@@ -142,7 +143,8 @@ def _output_folder(out: Path | None, name: str, now: datetime) -> Path:
 
 
 def _play(prepared: Prepared) -> int:
-    stdout, stderr = Console(), Console(stderr=True)
+    stderr = Console(stderr=True)
+    stdout = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     _allow_many_connections()
     with ExitStack() as stack:
         if prepared.embedded is not None:

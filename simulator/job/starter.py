@@ -1,5 +1,6 @@
 """The text of a first scenario for a job: what is there, and every usual setting with its default."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from simulator.job.document import is_file
 from simulator.job.jobfile import JobFile, read_job
 from simulator.job.scenariofile import NO_LIMIT
-from simulator.model import Load, Split
+from simulator.model import Load, Split, TrainerRules
 from simulator.plan.synthetic import SyntheticSettings
 
 _LOAD_NOTES: dict[str, str] = {
@@ -27,6 +28,21 @@ _LOAD_NOTES: dict[str, str] = {
     "time_scale": "1 thinks as long as a model would, 0.1 a tenth of it",
     "tokens_per_s": "the model's speed",
     "grace_s": "seconds that rollouts in flight are given after Ctrl-C",
+}
+
+_TRAINER_NOTES: dict[str, str] = {
+    "tool_retries": "attempts after the first that a tool's 5xx is given",
+    "grader_retries": "the same for any failure of the grader",
+    "retry_backoff_s": "pause before the first retry, seconds; no source gives it",
+    "retry_backoff_factor": "how much longer each further pause is",
+    "tool_time_limit_s": "from connecting to the last byte of a tool's answer",
+    "grader_time_limit_s": "the same for the grader",
+    "connect_time_limit_s": "for connecting alone",
+    "max_request_bytes": "larger requests are not sent",
+    "max_answer_bytes": "larger answers are a 413 to the model",
+    "parallel_calls": "calls of one turn at once",
+    "unanswered": "no usable HTTP answer: retry, show (to the model) or discard; no source tells",
+    "episode_step": "what max_episode_steps counts: call, turn or call_and_turn; no source tells",
 }
 
 _SYNTHETIC_NOTES: dict[str, str] = {
@@ -52,6 +68,10 @@ policy = "synthetic-agent"
 [load]
 {load}
 
+# The trainer's limits and reactions.
+[trainer]
+{trainer}
+
 # What stands in for the model: calls with arguments generated from the schemas of the rows' tools.
 # Distributions: "4", "uniform:2:6", "lognormal:MEDIAN:SIGMA", "exponential:MEAN", "mix:85%*1+15%*2".
 [policies.synthetic-agent]
@@ -66,28 +86,33 @@ kind = "synthetic"
 """
 
 
-def starter_scenario(job_path: Path) -> str:
-    """Return the text of a scenario TOML that is to lie beside the job; JobError where the job is unusable.
+def starter_scenario(job_path: Path, folder: Path) -> str:
+    """Return the text of a scenario TOML that is to lie in `folder`; JobError where the job is unusable.
 
     `${NAME}`s need not be set for it.
     """
     job = read_job(job_path, None)
     return _TEMPLATE.format(
-        job=_toml(job_path.name),
-        train=_dataset(job, "train"),
-        valid=_dataset(job, "valid"),
+        job=_path(job_path, folder),
+        train=_dataset(job, "train", folder),
+        valid=_dataset(job, "valid", folder),
         load=_defaults(Load, _LOAD_NOTES),
+        trainer=_defaults(TrainerRules, _TRAINER_NOTES),
         synthetic=_defaults(SyntheticSettings, _SYNTHETIC_NOTES),
     )
 
 
-def _dataset(job: JobFile, split: Split) -> str:
+def _path(path: Path, folder: Path) -> str:
+    return _toml(Path(os.path.relpath(path, folder)).as_posix())
+
+
+def _dataset(job: JobFile, split: Split, folder: Path) -> str:
     node = job.datasets[split]
     if node is None:
         return f'# {split} = "{split}.jsonl"  # the job names no file: name it here'
-    named = _toml(node.text())
-    if is_file(job.path.parent / node.text()):
-        return f"{split} = {named}"
+    path, named = job.path.parent / node.text(), _toml(node.text())
+    if is_file(path):
+        return f"{split} = {_path(path, folder)}"
     return f'# {split} = "{split}.jsonl"  # the job names {named}, which is not here: name the file'
 
 

@@ -82,14 +82,14 @@ def test_a_bundled_scenario_goes_before_a_folder_of_its_name(folder, monkeypatch
 
 
 def test_the_starting_scenario_loads_as_it_is_written(folder):
-    (folder / "start.toml").write_text(starter_scenario(Path("job.json")), encoding="utf-8")
+    (folder / "start.toml").write_text(starter_scenario(Path("job.json"), Path()), encoding="utf-8")
     scenario = load_scenario("start.toml", Overrides(), ENVIRON)
     assert (scenario.load, scenario.policy, scenario.gates) == (Load(), "synthetic-agent", None)
     assert scenario.policies["synthetic-agent"].synthetic == scenario.policies["synthetic"].synthetic
 
 
 def test_the_starting_scenario_loads_with_every_comment_on_a_setting_taken_away(folder):
-    text = starter_scenario(Path("job.json"))
+    text = starter_scenario(Path("job.json"), Path())
     (folder / "start.toml").write_text(
         uncommented(text, "gates", *settings.LOWER_BOUNDS[Load], "calls", "answer")
     )
@@ -101,7 +101,7 @@ def test_the_starting_scenario_loads_with_every_comment_on_a_setting_taken_away(
 def test_the_starting_scenario_says_which_dataset_it_could_not_find(folder):
     job = JOB.replace("train.jsonl", "file-abc").replace('"validation_file": "valid.jsonl",', "")
     write_folder(folder, job=job)
-    text = starter_scenario(Path("job.json"))
+    text = starter_scenario(Path("job.json"), Path())
     assert '# train = "train.jsonl"  # the job names "file-abc", which is not here: name the file' in text
     (folder / "start.toml").write_text(uncommented(text, "train", "valid"))
     assert len(load_scenario("start.toml", Overrides(), ENVIRON).train) == 10
@@ -110,3 +110,10 @@ def test_the_starting_scenario_says_which_dataset_it_could_not_find(folder):
 def uncommented(text, *keys):
     starts = tuple(f"# {key} = " for key in keys)
     return "\n".join(line[2:] if line.startswith(starts) else line for line in text.split("\n"))
+
+
+def test_a_starting_scenario_may_lie_in_another_folder(folder):
+    (folder / "elsewhere").mkdir()
+    text = starter_scenario(Path("job.json"), Path("elsewhere"))
+    (folder / "elsewhere" / "start.toml").write_text(text, encoding="utf-8")
+    assert load_scenario("elsewhere/start.toml", Overrides(), ENVIRON).job.tools

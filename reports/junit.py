@@ -58,7 +58,7 @@ def _measurement(summary: Summary, verdict: Verdict) -> TestCase:
 def _gate(gate: GateResult) -> TestCase:
     if gate.ok:
         return _case("gates", gate.expr)
-    message = f"{observed(gate.observed, gate.unit)}, but the gate is {gate.expr}"
+    message = f"observed: {observed(gate.observed, gate.unit)}; gate: {gate.expr}"
     return _case("gates", gate.expr, _result(Failure, message, "gate"))
 
 

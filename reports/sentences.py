@@ -74,7 +74,8 @@ def _failed(summary: Summary, verdict: Verdict) -> str:
 
 
 def _invalid(summary: Summary, _: Verdict) -> str:
-    return f"the generator could not keep up: its numbers, not the endpoints'; {_lost(summary, 'discarded')}"
+    lost = _lost(summary, "discarded")
+    return f"the generator could not keep up: these are its numbers, not the endpoints'; {lost}"
 
 
 def _stopped_early(summary: Summary, verdict: Verdict) -> str:
@@ -168,11 +169,10 @@ def _failing(endpoint: EndpointSummary) -> str:
     failed = sum(endpoint.faults.values())
     fault = max(endpoint.faults, key=lambda name: endpoint.faults[name])
     meaning = f": {_MEANING[fault]}" if fault in _MEANING else ""
-    attempts = "attempt" if endpoint.attempts == 1 else "attempts"
     how_many = (
-        f"all {count(failed)} {attempts}"
+        f"all of {counted(failed, 'attempt')}"
         if failed == endpoint.attempts
-        else f"{count(failed)} of {count(endpoint.attempts)} {attempts} ({share(endpoint.error_rate)})"
+        else f"{count(failed)} of {counted(endpoint.attempts, 'attempt')} ({share(endpoint.error_rate)})"
     )
     given_up = f"; {counted(endpoint.given_up, 'call')} given up on" if endpoint.given_up else ""
     return (

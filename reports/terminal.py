@@ -86,8 +86,14 @@ def _endpoint_row(endpoint: EndpointSummary) -> list[Text]:
         Text(short(plain(endpoint.name), _LONGEST_NAME), "bold"),
         Text(count(endpoint.calls)),
         *(Text(duration_ms(ms) if times.max else "-") for ms in (times.p50, times.p99, times.max)),
-        Text(share(endpoint.error_rate), "bold red") if endpoint.faults else Text("none", "green"),
+        _failed(endpoint),
     ]
+
+
+def _failed(endpoint: EndpointSummary) -> Text:
+    if not endpoint.attempts:
+        return Text("-")
+    return Text(share(endpoint.error_rate), "bold red") if endpoint.faults else Text("none", "green")
 
 
 def _endpoint_notes(endpoint: EndpointSummary) -> str:

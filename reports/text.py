@@ -25,15 +25,15 @@ def duration(seconds: float) -> str:
     """Return a duration in its natural unit: 0.4 ms, 412 ms, 8.9 s, 94 s, 2 m 10 s, 1 h 5 m."""
     if not seconds:
         return "0 s"
-    ms = seconds * 1000
-    if ms < 9.95:
-        return "<0.1 ms" if ms < 0.05 else f"{ms:.1f} ms"
-    if ms < 999.5:
-        return f"{ms:.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 119.5:
-        return f"{seconds:.0f} s"
+    if seconds >= 119.5:
+        return _minutes(seconds)
+    value, unit = (seconds, "s") if seconds >= 0.9995 else (seconds * 1000, "ms")
+    if value < 0.05:
+        return f"<0.1 {unit}"
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
+def _minutes(seconds: float) -> str:
     if seconds < 3599.5:
         minutes, rest = divmod(round(seconds), 60)
         return f"{minutes} m {rest} s"

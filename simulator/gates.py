@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from simulator.errors import GateError
+from simulator.faults import NEVER_ANSWERED, Fault
 from simulator.measure.summary import EndpointSummary, Summary
 
 Unit = Literal["time", "share", "number"]
@@ -39,7 +40,11 @@ class Metric(msgspec.Struct, frozen=True):
 
 
 def _time(name: str) -> Metric:
-    return Metric("time", lambda e: getattr(e.service_ms, name) / 1000 if e.attempts else None)
+    return Metric("time", lambda e: getattr(e.service_ms, name) / 1000 if _answered(e) else None)
+
+
+def _answered(endpoint: EndpointSummary) -> int:
+    return endpoint.attempts - sum(n for name, n in endpoint.faults.items() if Fault(name) in NEVER_ANSWERED)
 
 
 def _endpoint(unit: Unit, read: Callable[[EndpointSummary], float]) -> Metric:
@@ -187,9 +192,9 @@ def _list(names: Iterable[str]) -> str:
 
 
 def judge(gates: Iterable[Gate], summary: Summary) -> Verdict:
-    """Evaluate the gates; an untrustworthy measurement is invalid whatever they say."""
+    """Evaluate the gates; a measurement of nothing, or not to be trusted, is invalid whatever they say."""
     results = tuple(_evaluate(gate, summary) for gate in gates)
-    if not summary.generator.trustworthy:
+    if not summary.generator.trustworthy or not summary.rollouts.completed + summary.rollouts.discarded:
         return Verdict("invalid", results)
     return Verdict("pass" if all(result.ok for result in results) else "fail", results)
 
@@ -206,5 +211,6 @@ def _evaluate(gate: Gate, summary: Summary) -> GateResult:
 def _endpoint_named(subject: str, summary: Summary) -> EndpointSummary:
     if subject == "tools" and summary.tools is not None:
         return summary.tools
-    kind = "grader" if subject == "grader" else "tool"
-    return next(e for e in summary.endpoints if e.kind == kind and subject in {e.name, kind})
+    graders = [e for e in summary.endpoints if e.kind == "grader" and subject == "grader"]
+    tools = [e for e in summary.endpoints if e.kind == "tool" and e.name == subject]
+    return (graders or tools)[0]

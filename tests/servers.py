@@ -26,7 +26,7 @@ def plain_server(answer: Answer) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_POST(self):  # noqa: N802 the base class's name
+        def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             status, answered = answer(self.path, body)
             data = json.dumps(answered).encode()
@@ -67,7 +67,7 @@ def obliging(path: str, body: dict) -> tuple[int, dict]:
 
 
 class Catalog:
-    """A catalogue search and its grader as a customer would write them with FastAPI; `seen` is what came in."""
+    """A catalogue search and its grader as a customer would write them with FastAPI; `seen` came in."""
 
     def __init__(self, key: str) -> None:
         self.seen: dict[str, list[str]] = {}

@@ -49,7 +49,8 @@ def _volume(phases: Sequence[Phase]) -> str:
     counts = [phase.planned for phase in phases]
     rollouts = sum(count for count in counts if count is not None)
     if None in counts:
-        return f"rollouts for {max(phase.duration_s or 0 for phase in phases):g} s, each with several tool calls,"
+        seconds = max(phase.duration_s or 0 for phase in phases)
+        return f"rollouts for {seconds:g} s, each with several tool calls,"
     return f"{rollouts} rollouts, each with several tool calls and a grader call,"
 
 

@@ -8,7 +8,7 @@ SCENARIO = "finqa"
 def demo() -> int:
     """Play one training step of the bundled scenario `finqa`, 512 rollouts, against its own endpoints."""
     print(
-        "A team wants to train an agent that answers financial questions with three tools: search, list, cat.\n"
-        "This plays one step of that training against the team's endpoints, which run on this machine.\n"
+        "A team trains an agent that answers financial questions with three tools: search, list, cat.\n"
+        "This plays one step of that training against their endpoints, which run on this machine.\n"
     )
     return run(SCENARIO, RunOptions())

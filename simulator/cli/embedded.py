@@ -58,7 +58,7 @@ class Embedded(msgspec.Struct, frozen=True):
 
 
 def embed(target: str, environ: Mapping[str, str]) -> Embedded | None:
-    """Return the endpoints to start for `target`; None when it brings none, or the environment names others."""
+    """Return the endpoints to start; None when `target` brings none, or the environment names others."""
     config = embedded_endpoints(target)
     if config is None or config.url in environ:
         return None

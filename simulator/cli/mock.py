@@ -2,19 +2,16 @@
 
 import os
 import secrets
-import signal
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Literal
 
-import trio
 from cyclopts import Parameter
 
+from endpoints_mock import standalone
 from endpoints_mock.domain import Domain
 from endpoints_mock.domains import DOMAINS
-from endpoints_mock.server import Listening, serve
-from endpoints_mock.settings import MockSettings, Order, build_settings
-from simulator.errors import InputError
+from endpoints_mock.server import Listening
+from endpoints_mock.settings import Order, build_settings
 
 Texts = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 
@@ -73,36 +70,20 @@ def mock(domain: Literal["finqa", "echo"], /, options: MockOptions = _DEFAULTS) 
         log_requests=options.log_requests,
     )
     token_shown = None if options.open or given else settings.token
-    trio.run(_serve, DOMAINS[domain](), settings, options, token_shown)
+    served = DOMAINS[domain]()
+    standalone.run(
+        served,
+        settings,
+        host=options.host,
+        port=options.port,
+        announce=lambda listening: _announce(served, listening, token_shown),
+    )
     return 0
-
-
-async def _serve(
-    domain: Domain, settings: MockSettings, options: MockOptions, token_shown: str | None
-) -> None:
-    refused: list[InputError] = []
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            try:
-                listening: Listening = await nursery.start(
-                    partial(serve, domain, settings, host=options.host, port=options.port)
-                )
-            except InputError as error:
-                refused.append(error)
-            else:
-                _announce(domain, listening, token_shown)
-                await anext(signals)
-            nursery.cancel_scope.cancel()
-    if refused:
-        raise refused[0]
 
 
 def _announce(domain: Domain, listening: Listening, token_shown: str | None) -> None:
     name = domain.name.upper()
-    print(
-        f"serving {domain.name} on {listening.url}: {', '.join([*domain.tools, *domain.graders])}; Ctrl-C ends it"
-    )
-    print(
-        f"export {name}_URL={listening.url}" + (f" {name}_TOKEN={token_shown}" if token_shown else ""),
-        flush=True,
-    )
+    served = ", ".join([*domain.tools, *domain.graders])
+    token = f" {name}_TOKEN={token_shown}" if token_shown else ""
+    print(f"serving {domain.name} on {listening.url}: {served}; Ctrl-C ends it")
+    print(f"export {name}_URL={listening.url}{token}", flush=True)

@@ -85,6 +85,8 @@ def run(target: str, /, options: RunOptions = _DEFAULTS) -> int:
         A bundled scenario's name (`finqa`), a scenario TOML, or a job's JSON.
     """
     prepared = _prepare(target, options, os.environ)
+    for finding in prepared.scenario.findings:
+        print(f"{finding.severity}: {finding.message}; {finding.remedy}", file=sys.stderr)
     ask_before_leaving(prepared.scenario, prepared.setup.phases, assume_yes=options.yes)
     return _play(prepared)
 

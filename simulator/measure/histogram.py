@@ -22,9 +22,11 @@ class Histogram:
 
     def record(self, seconds: float) -> None:
         """Add one duration; a negative one, which no monotonic clock gives, counts as zero."""
-        if not self._hdr.record_value(max(0, int(seconds * 1e6))):
+        microseconds = max(0, int(seconds * 1e6))
+        if microseconds > HIGHEST_US:
             self.above_range += 1
-            self._hdr.record_value(HIGHEST_US)
+            microseconds = HIGHEST_US
+        self._hdr.record_value(microseconds)
 
     @property
     def count(self) -> int:
@@ -52,7 +54,8 @@ class Histogram:
 
     def merge(self, other: "Histogram") -> None:
         """Add all that `other` has recorded."""
-        self._hdr.add(other._hdr)  # noqa: SLF001 the same class
+        if other.count:  # the library takes an empty one's minimum for a zero
+            self._hdr.add(other._hdr)  # noqa: SLF001 the same class
         self.above_range += other.above_range
 
     def to_text(self) -> str:
@@ -72,7 +75,7 @@ class Histogram:
         """Compare to the last count."""
         if not isinstance(other, Histogram):
             return NotImplemented
-        return self.above_range == other.above_range and bool(self._hdr.equals(other._hdr))
+        return self.above_range == other.above_range and bytes(self._hdr.counts) == bytes(other._hdr.counts)
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 

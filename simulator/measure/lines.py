@@ -105,13 +105,20 @@ class LineWriter:
             endpoint=self._names[outcome.endpoint],
             call_id=outcome.call_id,
             arguments=self._redact(outcome.call.arguments) if outcome.call else None,
-            output=self._redact(outcome.output[: SHOWN_CHARS + _LONGEST_SECRET])[:SHOWN_CHARS],
+            output=self._shown(outcome.output),
             output_chars=len(outcome.output),
             fault=outcome.fault,
             soft_error=outcome.soft_error,
             violations=outcome.violations,
             attempts=[self._attempt(attempt) for attempt in outcome.attempts],
         )
+
+    def _shown(self, output: str) -> str:
+        beginning = self._redact(output[: SHOWN_CHARS + _LONGEST_SECRET])
+        if len(output) > SHOWN_CHARS + _LONGEST_SECRET:
+            # The cut may have halved a secret, and shorter text before it may have moved it into view.
+            beginning = beginning[:-_LONGEST_SECRET]
+        return beginning[:SHOWN_CHARS]
 
     def _attempt(self, attempt: Attempt) -> AttemptLine:
         return AttemptLine(

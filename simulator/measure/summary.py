@@ -106,6 +106,7 @@ class StepSummary(msgspec.Struct, frozen=True):
     step: int
     kind: str
     rollouts: int
+    discarded: int
     started_s: float
     sampling_s: float
     ideal_s: float | None
@@ -321,7 +322,7 @@ def _steps(tally: Tally, grader_per_s: float | None) -> Iterable[StepSummary]:
     for endpoint in tally.endpoints.values():
         done_per_s.update(endpoint.done_per_s)
     for (step, _, kind), records in groupby(sorted(tally.rollouts, key=phase), key=phase):
-        rollouts = list(records)
+        rollouts = sorted(records, key=lambda record: record.index)
         start, end = min(r.started_s for r in rollouts), max(r.ended_s for r in rollouts)
         sampling_s = end - start
         in_flight_max = max_in_flight(rollouts)
@@ -332,6 +333,7 @@ def _steps(tally: Tally, grader_per_s: float | None) -> Iterable[StepSummary]:
             step=step,
             kind=kind,
             rollouts=len(rollouts),
+            discarded=sum(r.state == "discarded" for r in rollouts),
             started_s=start,
             sampling_s=sampling_s,
             ideal_s=ideal_s,
@@ -342,10 +344,16 @@ def _steps(tally: Tally, grader_per_s: float | None) -> Iterable[StepSummary]:
 
 
 def max_in_flight(rollouts: Iterable[RolloutRecord]) -> int:
-    """Return the most rollouts that were in flight at one moment."""
-    edges = [(record.started_s, 1) for record in rollouts] + [(record.ended_s, -1) for record in rollouts]
+    """Return the most rollouts that were in flight at one moment.
+
+    A rollout that starts as another ends has taken its place; one that took no time was there all the same.
+    """
+    edges = []
+    for record in rollouts:
+        edges.append((record.started_s, 1, 1))
+        edges.append((record.ended_s, 0 if record.ended_s > record.started_s else 2, -1))
     most = now = 0
-    for _, change in sorted(edges, key=lambda edge: (edge[0], -edge[1])):
+    for _, _, change in sorted(edges):
         now += change
         most = max(most, now)
     return most

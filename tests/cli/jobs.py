@@ -30,7 +30,9 @@ def write_rows(path: Path, numbers: range) -> Path:
     return path
 
 
-def write_job(folder: Path, url: str, *, tool_path="/tool/search_catalog", grader_path="/score", **more) -> Path:
+def write_job(
+    folder: Path, url: str, *, tool_path="/tool/search_catalog", grader_path="/score", **more
+) -> Path:
     """Write a job and both datasets, as submitted; `more` goes into the reinforcement object."""
     write_rows(folder / "train.jsonl", range(12))
     write_rows(folder / "valid.jsonl", range(100, 110))

@@ -120,7 +120,13 @@ def test_an_output_folder_that_is_a_file(refused, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["run", "finqa", "--bogus"], ["fly"], ["run", "finqa", "--steps", "x"], ["run", "no-such-target"]],
+    [
+        ["run"],
+        ["run", "finqa", "--bogus"],
+        ["fly"],
+        ["run", "finqa", "--steps", "x"],
+        ["run", "no-such-target"],
+    ],
 )
 def test_wrong_invocations(arguments, capsys):
     assert invoke(arguments) == 2

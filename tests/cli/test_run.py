@@ -84,7 +84,9 @@ def test_a_failed_gate_exits_with_1_and_the_message_has_the_discarded_rate(tmp_p
         return obliging(path, body)
 
     scenario = tmp_path / "scenario.toml"
-    scenario.write_text('job = "job.json"\n[load]\ntime_scale = 0\nevaluation = false\n[trainer]\nretry_backoff_s = 0\n')
+    scenario.write_text(
+        'job = "job.json"\n[load]\ntime_scale = 0\nevaluation = false\n[trainer]\nretry_backoff_s = 0\n'
+    )
     with plain_server(answer) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
         code = invoke(["run", str(scenario), "--out", str(tmp_path / "out")])
@@ -106,7 +108,18 @@ def test_secrets_are_nowhere_in_what_is_written_or_printed(tmp_path, capsys):
 
     with plain_server(leaky) as url:
         job = write_job(tmp_path, url, tool_path="/t?code=s3cr3t-code", grader_path="/grade")
-        invoke(["run", str(job), "--compute-multiplier", "0.1", "--time-scale", "0", "--out", str(tmp_path / "out")])
+        invoke(
+            [
+                "run",
+                str(job),
+                "--compute-multiplier",
+                "0.1",
+                "--time-scale",
+                "0",
+                "--out",
+                str(tmp_path / "out"),
+            ]
+        )
     said = capsys.readouterr()
     written = "".join(path.read_text() for path in (tmp_path / "out").iterdir())
     assert "is not valid" in written
@@ -124,7 +137,8 @@ def test_a_policy_that_raises_is_one_line_and_what_was_measured_is_written(tmp_p
     )
     scenario = tmp_path / "scenario.toml"
     scenario.write_text(
-        'job = "job.json"\npolicy = "broken"\n[policies.broken]\nkind = "scripted"\nagent = "agent.py:Broken"\n'
+        'job = "job.json"\npolicy = "broken"\n'
+        '[policies.broken]\nkind = "scripted"\nagent = "agent.py:Broken"\n'
     )
     with plain_server(obliging) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")

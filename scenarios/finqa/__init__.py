@@ -1,0 +1,1 @@
+"""The scenario `finqa`: financial questions over 2,800 filings."""

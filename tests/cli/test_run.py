@@ -147,4 +147,4 @@ def test_a_policy_that_raises_is_one_line_and_what_was_measured_is_written(tmp_p
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
     assert line.startswith("rft-preflight: policy Broken raised KeyError: 'sku' at ")
     assert line.endswith("agent.py:5")
-    assert report_in(tmp_path / "out")["verdict"] == "fail"
+    assert report_in(tmp_path / "out")["verdict"] == "invalid"  # nothing was measured

@@ -15,7 +15,7 @@ ENDS_WITHIN_S = 20
 
 @contextmanager
 def mock(*arguments, **environment):
-    with subprocess.Popen(  # noqa: S603 our own module
+    with subprocess.Popen(
         [sys.executable, "-m", "endpoints_mock", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | environment,

@@ -174,7 +174,7 @@ def test_the_pool_is_the_same_in_every_process():
     )
     schemas = [SCHEMAS[name] for name in ("bounds", "arrays", "formats", "strict")]
     outputs = {
-        subprocess.run(  # noqa: S603 our own program
+        subprocess.run(
             [sys.executable, "-c", program, json.dumps(sys.path), json.dumps(schemas)],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,

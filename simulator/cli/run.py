@@ -4,8 +4,8 @@ import os
 import resource
 import secrets
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 import trio
 from cyclopts import Parameter
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from reports.files import write_reports
 from reports.progress import progress
@@ -135,13 +135,18 @@ def _overrides(options: RunOptions) -> Overrides:
 
 def _output_folder(out: Path | None, name: str, now: datetime) -> Path:
     folder = out or Path("out") / f"{name}-{now:%Y%m%d-%H%M%S}"
-    try:
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot be made: {error.strerror}", where=str(folder), remedy="choose another --out"
-        ) from None
     return folder
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}"
+        raise InputError(message, where=str(path), remedy="choose another --out") from None
 
 
 def _play(prepared: Prepared) -> int:
@@ -151,27 +156,28 @@ def _play(prepared: Prepared) -> int:
     with ExitStack() as stack:
         if prepared.embedded is not None:
             stack.enter_context(prepared.embedded.serving())
-        journal = stack.enter_context(_journal(prepared.out / JOURNAL))
+        with _writing(prepared.out / JOURNAL):
+            journal = stack.enter_context(Journal(prepared.out / JOURNAL))
         watch = stack.enter_context(progress(stderr))
         conducted: Conducted = trio.run(
             conduct, prepared.setup, Http11, journal, redactor(prepared.scenario.secrets), watch
         )
     summary = conducted.summary
     verdict = judge(prepared.gates, summary)
-    written = write_reports(prepared.out, summary, verdict, prepared.scenario.findings)
-    stdout.print(render(summary, verdict, (*written, JOURNAL), prepared.out))
+    with _writing(prepared.out):
+        written = write_reports(prepared.out, summary, verdict, prepared.scenario.findings)
+    _show(stdout, render(summary, verdict, (*written, JOURNAL), prepared.out))
     if conducted.failure is not None:
         raise conducted.failure
     return 130 if summary.interrupted else EXIT_CODES[verdict.verdict]
 
 
-def _journal(path: Path) -> Journal:
+def _show(stdout: Console, report: RenderableType) -> None:
     try:
-        return Journal(path)
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror}", where=str(path), remedy="choose another --out"
-        ) from None
+        stdout.print(report)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; the files and the exit code are still there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _allow_many_connections() -> None:

@@ -20,7 +20,7 @@ SOFT_ERROR = re.compile(
         [\w .]{0,40} (?: error | exception ) \s* [:!]     # "Error: not a valid document", "ValueError: ..."
       | error \s* $
       | traceback \ \(most \ recent \ call \ last\)
-      | \{ \s* "error" \s* : \s* (?! null | false | "" | \{\s*\} | \[\s*\] )
+      | \{ \s* "error" \s* : (?! \s* (?: null | false | "" | \{\s*\} | \[\s*\] ) )
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -169,7 +169,7 @@ class OpenAI:
 
     def error_shown(self, fault: Fault) -> str:
         """Return the platform's own error: 413 for sizes, 504 for time, 502 for the rest."""
-        code, message = _OWN_ERRORS.get(fault, (502, f"the tool could not be reached: {fault}"))
+        code, message = _OWN_ERRORS.get(fault, (502, f"the tool gave no usable answer: {fault}"))
         return f'{{"error":{{"code":{code},"message":"{message}"}}}}'
 
     def read_tool_request(self, body: bytes) -> ToolRequest:

@@ -4,7 +4,6 @@ The field names are those of `report.json`, which others build on: they stay.
 """
 
 import heapq
-import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -381,7 +380,7 @@ def ideal_sampling_s(thinking: Sequence[float], slots: int, grader_per_s: float 
 
 
 def _series(tally: Tally, duration_s: float) -> SeriesSummary:
-    seconds = range(math.ceil(duration_s) or 1)
+    seconds = range(int(duration_s) + 1)
     in_flight = Counter(s for r in tally.rollouts for s in range(int(r.started_s), int(r.ended_s) + 1))
 
     def of(field: str) -> dict[str, list[int]]:

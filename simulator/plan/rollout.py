@@ -155,7 +155,9 @@ def _next_turn(policy: Policy, seen: Seen, trainer: Trainer) -> Turn:
     if not isinstance(turn, Turn):
         raise PolicyError(f"policy {type(policy).__name__} returned {type(turn).__name__}, not a Turn")
     if not isinstance(turn.answer, str):
-        raise PolicyError(f"policy {type(policy).__name__}: the answer is no text: {type(turn.answer).__name__}")
+        raise PolicyError(
+            f"policy {type(policy).__name__}: the answer is no text: {type(turn.answer).__name__}"
+        )
     for tool_call in turn.calls:
         if not isinstance(tool_call, ToolCall) or not isinstance(tool_call.arguments, str):
             raise PolicyError(f"policy {type(policy).__name__} asked for {tool_call!r}, which is no ToolCall")

@@ -19,7 +19,7 @@ from simulator.model import Hyperparameters, Item, Job, Load, PhaseKind, Rollout
 
 DEFAULT_BATCH_SIZE = 16
 DEFAULT_EVAL_SAMPLES = 5
-_ROUNDING = 1e-9  # 10 s at 1.1/s are 11 rollouts, although 10 * 1.1 > 11 in floating point
+_ROUNDING = 1e-9  # 50 s at 1.1/s are 55 rollouts, although 50 * 1.1 > 55 in floating point
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -103,7 +103,9 @@ def schedule(job: Job, load: Load, train: Sequence[Item], valid: Sequence[Item])
     return (_continuous("rate", load, filled, train, per_s=load.rollouts_per_s, limit=None),)
 
 
-def items_played(load: Load, filled: Arrivals, train: Sequence[Item], valid: Sequence[Item]) -> tuple[Item, ...]:
+def items_played(
+    load: Load, filled: Arrivals, train: Sequence[Item], valid: Sequence[Item]
+) -> tuple[Item, ...]:
     """Return the items whose rollouts the schedule may start, each once."""
     if load.mode != "training":
         return tuple(train)
@@ -150,7 +152,13 @@ def _grouped(
 
 
 def _continuous(
-    kind: PhaseKind, load: Load, filled: Arrivals, train: Sequence[Item], *, per_s: float | None, limit: int | None
+    kind: PhaseKind,
+    load: Load,
+    filled: Arrivals,
+    train: Sequence[Item],
+    *,
+    per_s: float | None,
+    limit: int | None,
 ) -> Phase:
     size = filled.rollouts_per_group
     planned = load.rollouts
@@ -160,7 +168,14 @@ def _continuous(
         kind=kind,
         step=1,
         rollouts=(
-            RolloutSpec(index, 1, kind, index // size, train[index // size % len(train)], index / per_s if per_s else 0.0)
+            RolloutSpec(
+                index,
+                1,
+                kind,
+                index // size,
+                train[index // size % len(train)],
+                index / per_s if per_s else 0.0,
+            )
             for index in (itertools.count() if planned is None else range(planned))
         ),
         planned=planned,

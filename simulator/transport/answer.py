@@ -77,6 +77,10 @@ class Answer:
 
     # -- called by httptools
 
+    def on_message_begin(self) -> None:  # noqa: D102
+        if self.complete:  # the beginning of an answer that nobody asked for
+            self.keep_alive = False
+
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
         if self.complete:
             return
@@ -85,7 +89,7 @@ class Answer:
             self._length = _Length.KNOWN
             # llhttp has checked that these are digits, and few enough for 64 bits.
             self._too_large = int(value) > self._max_bytes
-        elif name == b"transfer-encoding":
+        elif name == b"transfer-encoding" and value.lower().endswith(b"chunked"):
             self._length = _Length.KNOWN
 
     def on_headers_complete(self) -> None:  # noqa: D102
@@ -94,6 +98,8 @@ class Answer:
             return
         self.status = self._parser.get_status_code()
         self._head_complete = self.status >= 200
+        if not self._head_complete:  # what an interim answer says of its length is not said of the answer
+            self._length, self._too_large = _Length.UNTIL_CLOSE, False
 
     def on_body(self, data: bytes) -> None:  # noqa: D102
         if self.complete:

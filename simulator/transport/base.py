@@ -17,6 +17,9 @@ class Route(msgspec.Struct, frozen=True):
     connect_time_limit_s: float
     max_answer_bytes: int
 
+    def __repr__(self) -> str:
+        return f"<Route {self.url.partition('?')[0]}>"  # headers and query may hold secrets
+
 
 class Transport(Protocol):
     """Sends one request and brings back one reply."""

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import trio
 
@@ -30,6 +30,7 @@ STALE_AFTER_S = 1.0
 found out by the resend, and the question costs a system call."""
 
 _RESOLVED_FOR_S = 30.0
+_FAILED_FOR_S = 0.5  # long enough for a burst, shorter than any back-off: a retry must ask anew
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _USER_AGENT = "rft-preflight"
 
@@ -169,9 +170,10 @@ class Pool:
             known_until, known = self._resolved
             if trio.current_time() > known_until:
                 known = await self._resolve()
-                self._resolved = (trio.current_time() + _RESOLVED_FOR_S, known)
+                lasts_s = _FAILED_FOR_S if isinstance(known, OSError) else _RESOLVED_FOR_S
+                self._resolved = (trio.current_time() + lasts_s, known)
             if isinstance(known, OSError):
-                raise known
+                raise known.with_traceback(None)  # it is raised again and again: let no frames gather on it
             return known
 
     async def _resolve(self) -> tuple[Address, ...] | OSError:
@@ -188,7 +190,8 @@ class Pool:
 
     def __repr__(self) -> str:
         waiting = self._slots.statistics().tasks_waiting if self._slots else 0
-        return f"<Pool {self._host}:{self._port} idle={len(self._idle)} busy={self._busy} queued={waiting}>"
+        idle = sum(not connection.expired for connection in self._idle)
+        return f"<Pool {self._host}:{self._port} idle={idle} busy={self._busy} queued={waiting}>"
 
 
 class Http11:
@@ -271,7 +274,7 @@ async def _call(
 
 def _head(route: Route, parts: SplitResult) -> bytes:
     """Return the request's head up to the value of content-length, which comes last."""
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_IN_TARGETS)
     ours = {
         "host": parts.netloc,
         "user-agent": _USER_AGENT,
@@ -286,3 +289,4 @@ def _head(route: Route, parts: SplitResult) -> bytes:
 
 
 _FRAMING = {"content-length", "transfer-encoding", "connection"}
+_IN_TARGETS = "!$%&'()*+,-./:;=?@_~[]"  # `%` too: what is encoded already stays as it is

@@ -1,0 +1,85 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.measure.histogram import Histogram
+
+HOUR = 3600.0
+SECONDS = st.floats(-1, 10_000)
+
+
+def recorded(*seconds):
+    histogram = Histogram()
+    for value in seconds:
+        histogram.record(value)
+    return histogram
+
+
+def test_an_empty_one_reads_as_zero():
+    empty = recorded()
+    assert (empty.count, empty.percentile_ms(50), empty.min_ms, empty.max_ms, empty.mean_ms) == (
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
+
+
+@pytest.mark.parametrize("seconds", [0.0, -0.001, -5.0, 1e-9, 9.9e-7])
+def test_what_is_shorter_than_a_microsecond_counts_as_zero(seconds):
+    histogram = recorded(seconds)
+    assert (histogram.count, histogram.above_range, histogram.max_ms, histogram.min_ms) == (1, 0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("seconds", [1e-6, 0.001, 1.0, 59.9, HOUR - 1, HOUR])
+def test_a_duration_in_range_is_kept_to_three_digits(seconds):
+    histogram = recorded(seconds)
+    assert histogram.above_range == 0
+    for read in (histogram.percentile_ms(50), histogram.max_ms, histogram.min_ms, histogram.mean_ms):
+        assert read == pytest.approx(seconds * 1000, rel=0.001)
+
+
+@pytest.mark.parametrize("seconds", [HOUR + 10, 2 * HOUR, 1e9])
+def test_what_is_longer_than_an_hour_is_counted_and_not_lost_to_the_percentiles(seconds):
+    histogram = recorded(1.0, seconds, seconds)
+    assert (histogram.count, histogram.above_range) == (3, 2)
+    assert histogram.percentile_ms(50) == pytest.approx(HOUR * 1000, rel=0.001)
+    assert histogram.max_ms == pytest.approx(HOUR * 1000, rel=0.001)
+
+
+def test_percentiles_of_a_known_series():
+    histogram = recorded(*[ms / 1000 for ms in range(1, 1001)])
+    assert [histogram.percentile_ms(p) for p in (50, 90, 99, 99.9, 100)] == pytest.approx(
+        [500, 900, 990, 999, 1000], rel=0.001
+    )
+    assert histogram.mean_ms == pytest.approx(500.5, rel=0.001)
+
+
+@given(st.lists(SECONDS))
+def test_nothing_is_lost_on_the_way_to_text_and_back(values):
+    histogram = recorded(*values)
+    again = Histogram.from_text(histogram.to_text())
+    assert again == histogram
+    assert (again.count, again.above_range) == (len(values), histogram.above_range)
+    assert again.percentile_ms(90) == histogram.percentile_ms(90)
+    assert (again.min_ms, again.max_ms) == (histogram.min_ms, histogram.max_ms)
+
+
+@given(st.lists(SECONDS), st.lists(SECONDS))
+def test_merging_two_is_recording_all_in_one(first, second):
+    merged = recorded(*first)
+    merged.merge(recorded(*second))
+    assert merged == recorded(*first, *second) == recorded(*second, *first)
+    assert merged.count == len(first) + len(second)
+    assert merged.min_ms == recorded(*first, *second).min_ms
+
+
+def test_different_counts_are_not_equal():
+    assert recorded(1.0) != recorded(1.0, 1.0)
+    assert recorded(1.0) != recorded(2.0)
+    assert recorded(2 * HOUR) != recorded(HOUR)
+
+
+def test_the_repr_shows_what_is_in_it():
+    assert repr(recorded(0.001)) == "<Histogram 1 values, p50 1.000 ms, max 1.000 ms>"

@@ -1,0 +1,335 @@
+"""The summary, computed from hand-made tallies."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.measure.histogram import Histogram
+from simulator.measure.summary import (
+    LoadSummary,
+    RunFacts,
+    ideal_sampling_s,
+    max_in_flight,
+    summarise,
+)
+from simulator.measure.tally import RolloutRecord, Tally
+from simulator.measure.trust import GeneratorSample
+from simulator.model import Attempt, Outcome
+from simulator.plan.pacer import Pacer
+from simulator.plan.trainer import endpoints_of
+from tests.making import job
+
+LOAD = LoadSummary("training", 1, 1, 1, 1.0, 1, 1.0, "synthetic", ())
+JOB = job("search", "cat")
+
+
+def record(index=0, **fields):
+    defaults = {
+        "group": 0, "step": 1, "kind": "training", "state": "graded", "started_s": 0.0, "ended_s": 10.0,
+        "think_s": 4.0, "calls": 2, "tokens": 100, "score": 1.0, "endpoint_failed": False, "cut_short": False,
+    }  # fmt: skip
+    fields = defaults | fields
+    if fields["state"] != "graded":
+        fields["score"] = None
+    return RolloutRecord(index, **fields)
+
+
+def summary(*records, of=JOB, planned=None, attempts=(), per_group=None, duration_s=10.0, lag_s=0.0):
+    tally = Tally(endpoints_of(of))
+    tally.rollouts.extend(records)
+    tally.planned_per_group.update(per_group or {})
+    for attempt in attempts:
+        tally.add_attempt(attempt)
+    lag = Histogram()
+    lag.record(lag_s)
+    facts = RunFacts(
+        scenario="s",
+        seed=1,
+        started_at="2026-01-01T00:00:00Z",
+        duration_s=duration_s,
+        interrupted=False,
+        load=LOAD,
+        planned=len(records) if planned is None else planned,
+        grader_type=of.grader.type,
+        generator=GeneratorSample(1.0, duration_s, lag),
+    )
+    return summarise(tally, endpoints_of(of), facts)
+
+
+# -- rollouts
+
+
+def test_rollouts_are_counted_by_what_became_of_them():
+    got = summary(
+        record(0), record(1, state="ungraded"), record(2, state="discarded"), record(3, state="interrupted"),
+        planned=6,
+    ).rollouts  # fmt: skip
+    assert (got.planned, got.completed, got.graded, got.discarded, got.interrupted) == (6, 2, 1, 1, 3)
+    assert got.completed + got.discarded + got.interrupted == got.planned
+    assert got.discarded_rate == pytest.approx(1 / 3), "of those that ended"
+
+
+def test_a_false_zero_is_a_graded_zero_in_which_an_endpoint_had_failed():
+    got = summary(
+        record(0, score=0.0, endpoint_failed=True),
+        record(1, score=0.0, endpoint_failed=False),
+        record(2, score=0.5, endpoint_failed=True),
+        record(3, state="discarded", endpoint_failed=True),
+        record(4, score=1.0),
+    ).rollouts
+    assert (got.false_zero, got.false_zero_rate) == (1, 0.25)
+
+
+def test_a_group_that_misses_one_of_its_rollouts_is_incomplete():
+    got = summary(
+        record(0, group=0), record(1, group=0),
+        record(2, group=1), record(3, group=1, state="discarded"),
+        record(4, group=2), record(5, group=2, state="interrupted"),
+        record(6, group=3), record(7, group=3, state="ungraded"),
+        record(8, group=4),
+        per_group={0: 2, 1: 2, 2: 2, 3: 2, 4: 2, 5: 1},
+    ).rollouts  # fmt: skip
+    assert (got.groups, got.groups_incomplete) == (6, 4)
+
+
+def test_calls_and_tokens_are_those_of_rollouts_that_completed():
+    got = summary(
+        record(0, calls=3, tokens=10),
+        record(1, calls=6, tokens=30, cut_short=True),
+        record(2, calls=40, state="discarded"),
+        record(3, calls=50, state="interrupted", cut_short=True),
+    ).rollouts
+    assert (got.calls_per_rollout.mean, got.calls_per_rollout.max) == (4.5, 6)
+    assert (got.tokens_per_rollout, got.cut_short) == (20, 1)
+
+
+def test_nothing_at_all_is_summarised_too():
+    got = summary(planned=0)
+    assert (got.rollouts.discarded_rate, got.rollouts.false_zero_rate, got.steps) == (0.0, 0.0, ())
+    assert got.rollouts.calls_per_rollout.mean == 0
+    assert (got.grader.scores.mean, got.grader.scores.std) == (None, None)
+    assert got.endpoints[0].service_ms.p99 == 0.0
+
+
+def test_scores_are_those_of_graded_rollouts():
+    got = summary(
+        record(0, score=0.0), record(1, score=1.0), record(2, score=0.5), record(3, state="discarded")
+    ).grader.scores
+    assert (got.mean, got.zero, got.one) == (0.5, 1, 1)
+    assert got.std == pytest.approx((0.5 / 3) ** 0.5)
+
+
+# -- in flight
+
+SPANS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 10)), max_size=12)
+
+
+@given(SPANS)
+def test_the_most_in_flight_is_the_most_at_any_moment(spans):
+    records = [record(i, started_s=float(s), ended_s=float(s + d)) for i, (s, d) in enumerate(spans)]
+    moments = [half / 2 for half in range(62)]
+    between = [
+        sum(r.started_s < m < r.ended_s or r.started_s == r.ended_s == m for r in records)
+        + sum(r.started_s == m < r.ended_s for r in records)
+        for m in moments
+    ]
+    assert max_in_flight(records) == max(between)
+
+
+def test_a_place_that_is_handed_on_is_not_counted_twice():
+    spans = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
+    assert max_in_flight([record(i, started_s=s, ended_s=e) for i, (s, e) in enumerate(spans)]) == 1
+
+
+def test_rollouts_that_took_no_time_were_there_all_the_same():
+    assert max_in_flight([record(i, started_s=1.0, ended_s=1.0) for i in range(5)]) == 5
+    assert max_in_flight([]) == 0
+
+
+# -- the ideal
+
+
+def slot_by_slot(thinking, slots, per_s):
+    """The same by brute force: walk time in milliseconds and give each free slot the next rollout."""
+    waiting, running, ends, now = list(thinking), [], [], 0
+    while waiting or running:
+        running = [end for end in running if end > now]
+        while waiting and len(running) < slots:
+            end = now + waiting.pop(0)
+            ends.append(end)
+            if end > now:
+                running.append(end)
+        now += 1
+    if not per_s:
+        return max(ends, default=0)
+    free, last = 0, 0
+    for end in sorted(ends):
+        last = max(end, free)
+        free = last + 1000 / per_s
+    return last
+
+
+@given(
+    st.lists(st.integers(0, 40), max_size=10),
+    st.integers(1, 5),
+    st.none() | st.sampled_from([50, 100, 250, 1000]),
+)
+def test_the_ideal_is_what_brute_force_finds(thinking, slots, per_s):
+    ideal = ideal_sampling_s([ms / 1000 for ms in thinking], slots, per_s)
+    assert ideal * 1000 == pytest.approx(slot_by_slot(thinking, slots, per_s))
+
+
+def test_inflation_is_the_step_as_it_was_over_the_ideal():
+    (step,) = summary(record(0, think_s=4.0, ended_s=10.0), record(1, think_s=5.0, ended_s=8.0)).steps
+    assert (step.sampling_s, step.ideal_s, step.inflation, step.in_flight_max) == (10.0, 5.0, 2.0, 2)
+
+
+def test_the_graders_own_rate_limit_is_part_of_the_ideal():
+    records = [record(i, think_s=1.0, ended_s=10.0) for i in range(5)]
+    (step,) = summary(*records, of=job("search", rate_limit=2.0)).steps
+    pacer = Pacer(2.0)
+    assert step.ideal_s == [pacer.reserve(1.0) for _ in range(5)][-1] == 3.0
+
+
+def test_there_is_nothing_to_compare_without_think_time_or_an_end():
+    (instant,) = summary(record(think_s=0.0)).steps
+    (steady,) = summary(record(kind="steady")).steps
+    (stopped,) = summary(record(0), record(1, state="interrupted")).steps
+    assert [(step.ideal_s, step.inflation) for step in (instant, steady, stopped)] == [
+        (0.0, None), (None, None), (None, None),
+    ]  # fmt: skip
+
+
+def test_steps_are_in_order_with_their_evaluation_behind():
+    records = [
+        record(0, step=2), record(1, step=1, kind="evaluation", started_s=10, ended_s=12), record(2, step=1),
+        record(3, step=2, kind="evaluation"), record(4, step=1),
+    ]  # fmt: skip
+    steps = summary(*records).steps
+    assert [(step.step, step.kind, step.rollouts) for step in steps] == [
+        (1, "training", 2), (1, "evaluation", 1), (2, "training", 1), (2, "evaluation", 1),
+    ]  # fmt: skip
+    assert (steps[1].started_s, steps[1].sampling_s) == (10, 2)
+
+
+@settings(max_examples=8)
+@given(st.permutations(range(6)))
+def test_the_order_in_which_rollouts_ended_or_were_merged_does_not_matter(order):
+    records = [
+        record(i, think_s=float(i % 4) * 3, started_s=float(i // 3) * 5, ended_s=float(i // 3) * 5 + 5)
+        for i in range(6)
+    ]
+    assert summary(*[records[i] for i in order]) == summary(*records)
+
+
+# -- endpoints
+
+
+def calls(endpoint, times, service, *, fault=None, number=1):
+    return [Attempt(endpoint, number, t, t, t + service, t + service, 200, fault) for t in times]
+
+
+def test_each_endpoint_and_all_tools_together():
+    attempts = [
+        *calls(0, [0, 1, 2], 0.1), *calls(0, [3], 0.1, fault="http_5xx"), *calls(0, [4], 0.1, number=2),
+        *calls(1, [0], 0.3), *calls(2, [9], 0.5),
+    ]  # fmt: skip
+    got = summary(record(), attempts=attempts)
+    search, cat, grader = got.endpoints
+    assert [(e.name, e.kind) for e in got.endpoints] == [
+        ("search", "tool"),
+        ("cat", "tool"),
+        ("grader", "grader"),
+    ]
+    assert (search.calls, search.attempts, search.retries) == (4, 5, 1)
+    assert (search.faults, search.error_rate) == ({"http_5xx": 1}, 0.2)
+    assert (got.tools.attempts, got.tools.error_rate) == (6, pytest.approx(1 / 6))
+    assert got.tools.service_ms.max == pytest.approx(300, rel=0.001)
+    assert grader.service_ms.p50 == pytest.approx(500, rel=0.001)
+    assert cat.service_ms.min == pytest.approx(300, rel=0.001)
+
+
+def test_a_tool_that_was_never_called_does_not_change_what_the_others_did():
+    got = summary(record(), attempts=calls(0, [0, 1, 2], 0.1))
+    assert got.tools.service_ms == got.endpoints[0].service_ms
+    assert got.tools.plateau_per_s is None
+
+
+def queued(per_s, sent_at, seconds):
+    """A server that answers `per_s`, first come first served."""
+    free, attempts = 0.0, []
+    for sent in itertools.islice(sent_at, int(per_s * seconds)):
+        free = max(free, sent) + 1 / per_s
+        attempts.append(Attempt(0, 1, sent, sent, free, free, 200))
+    return attempts
+
+
+def test_a_rate_that_does_not_follow_what_is_sent_is_a_plateau():
+    burst = queued(50, itertools.repeat(0.0), 10)
+    (search, *_) = summary(record(), attempts=burst, duration_s=10.5).endpoints
+    assert search.plateau_per_s == pytest.approx(50, rel=0.05)
+
+
+def test_answers_that_come_in_bursts_are_no_plateau():
+    burst = [Attempt(0, 1, 0.0, 0.0, done, done, 200) for n in range(5) for done in [2.0 * n + 0.5] * 80]
+    bursts = [*calls(0, [0.0] * 5, 0.01), *burst]
+    (search, *_) = summary(record(), attempts=bursts, duration_s=10.5).endpoints
+    assert search.plateau_per_s is None
+
+
+def test_an_endpoint_that_keeps_up_has_no_plateau():
+    quick = calls(0, [n / 50 for n in range(500)], 0.02)
+    (search, *_) = summary(record(), attempts=quick).endpoints
+    assert search.plateau_per_s is None
+
+
+def test_a_backlog_that_is_gone_at_once_is_no_plateau():
+    (search, *_) = summary(record(), attempts=queued(500, itertools.repeat(0.0), 1)).endpoints
+    assert search.plateau_per_s is None
+
+
+def test_the_series_count_per_second_from_the_first_to_the_last():
+    attempts = [*calls(0, [0.1, 0.2, 1.5], 1.0), *calls(2, [2.2], 0.1, fault="timeout")]
+    got = summary(record(ended_s=2.5, started_s=0.0), attempts=attempts, duration_s=2.7).series
+    assert got.in_flight == [1, 1, 1]
+    assert got.sent == {"search": [2, 1, 0], "cat": [0, 0, 0], "grader": [0, 0, 1]}
+    assert got.done["search"] == [0, 2, 1]
+    assert got.faults["grader"] == [0, 0, 1]
+
+
+def test_what_happens_on_the_last_full_second_is_in_the_series():
+    got = summary(record(started_s=0.0, ended_s=2.0), attempts=calls(0, [1.0], 1.0), duration_s=2.0).series
+    assert sum(got.done["search"]) == 1
+
+
+# -- trust
+
+
+def test_a_run_whose_own_loop_kept_time_is_trustworthy():
+    got = summary(record(), attempts=calls(0, [0], 1.0), lag_s=0.001).generator
+    assert (got.trustworthy, got.reasons, got.cpu) == (True, (), 0.1)
+
+
+def test_a_loop_that_ran_late_makes_the_numbers_its_own():
+    got = summary(record(), lag_s=0.5).generator
+    assert not got.trustworthy
+    assert got.reasons[0].startswith("the generator's own loop ran 500 ms late at p99")
+
+
+@pytest.mark.parametrize(
+    ("late", "service", "trusted"),
+    [(0.1, 0.001, True), (0.3, 1.0, False), (0.3, 10.0, True), (5.0, 10.0, False)],
+)
+def test_a_delay_counts_against_us_when_it_is_long_and_a_sizeable_part(late, service, trusted):
+    attempts = [Attempt(0, 1, t, t + late, t + late + service, None, 200) for t in range(5)]
+    got = summary(record(), attempts=attempts, duration_s=30.0).generator
+    assert got.trustworthy is trusted
+    assert all("search" in reason for reason in got.reasons)
+
+
+def test_outcomes_give_the_counts_that_only_the_end_of_a_call_tells():
+    tally = Tally(endpoints_of(JOB))
+    tally.endpoints["search"].add_outcome(Outcome(0, None, (), 0.0, fatal=True, soft_error=True))
+    assert (tally.endpoints["search"].given_up, tally.endpoints["search"].soft_errors) == (1, 1)

@@ -1,0 +1,190 @@
+"""Http11, plain and over TLS: the contract of all transports, and what is its own."""
+
+from contextlib import closing
+
+import pytest
+import trio
+
+from simulator.faults import Fault
+from simulator.testing import HANG, ScriptServer, ok
+from simulator.transport.http11 import IDLE_S, Http11
+from tests.transport.contract import HEAD, TransportContract
+from tests.transport.lab import STRANGER, Http11Lab, client_context, route, server_context
+
+
+class _Http11(TransportContract):
+    def everything_in(self, transport, reply):
+        (pool,) = transport.pools.values()
+        routes = [entry[0] for entry in transport._routes]
+        return [transport, reply, pool, *pool._idle, *routes]
+
+
+class TestHttp11Plain(_Http11):
+    @pytest.fixture
+    async def lab(self, nursery):
+        with closing(Http11Lab(nursery, tls=False)) as lab:
+            yield lab
+
+
+class TestHttp11Tls(_Http11):
+    @pytest.fixture
+    async def lab(self, nursery):
+        with closing(Http11Lab(nursery, tls=True)) as lab:
+            yield lab
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+async def lab(request, nursery):
+    with closing(Http11Lab(nursery, tls=request.param)) as lab:
+        yield lab
+
+
+def the_pool(transport):
+    (pool,) = transport.pools.values()
+    return pool
+
+
+# -- the pool
+
+
+async def test_the_pools_repr_shows_its_state(lab, clock):
+    server = await lab.serve([[5.0, ok(b"")]])
+    transport = lab.transport(server.url, connections=2)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(transport.exchange, 0, b"{}")
+        await trio.sleep(1)
+        assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=2 queued=3>"
+    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=2 busy=0 queued=0>"
+
+
+@pytest.mark.parametrize("script", [[HANG], [HEAD + b"0123", HANG]], ids=["before", "inside"])
+async def test_cancellation_leaves_the_pool_clean(lab, clock, script):
+    server = await lab.serve([script])
+    transport = lab.transport(server.url, connections=1)
+    with trio.move_on_after(3.0):
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(transport.exchange, 0, b"{}")
+    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=0 queued=0>"
+
+
+async def test_the_connection_limit_queues_and_the_wait_is_not_the_endpoints(lab, clock):
+    server = await lab.serve([[2.0, ok(b"")]])
+    transport = lab.transport(server.url, connections=1)
+    replies = []
+
+    async def one():
+        replies.append(await transport.exchange(0, b"{}"))
+
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(one)
+    assert [reply.sent - began for reply in replies] == pytest.approx([0.0, 2.0, 4.0])
+    assert [reply.done - reply.sent for reply in replies] == pytest.approx([2.0, 2.0, 2.0])
+    assert server.connections == 1
+
+
+async def test_an_idle_connection_is_closed_in_the_end(lab, clock):
+    server = await lab.serve([[ok(b"")]])
+    transport = lab.transport(server.url)
+    await transport.exchange(0, b"{}")
+    await trio.sleep(IDLE_S - 1)
+    await transport.exchange(0, b"{}")
+    await trio.sleep(IDLE_S - 1)
+    assert (server.connections, server.open) == (1, 1), "each use begins the wait anew"
+    await trio.sleep(2)
+    assert server.open == 0
+    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=0 queued=0>"
+    reply = await transport.exchange(0, b"{}")
+    assert (reply.reused, reply.fault) == (False, None)
+
+
+async def test_the_connection_used_last_is_used_first(lab, clock):
+    server = await lab.serve([[1.0, ok(b"")]])
+    transport = lab.transport(server.url)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(transport.exchange, 0, b"{}")
+        await trio.sleep(0.5)
+        nursery.start_soon(transport.exchange, 0, b"{}")
+    for _ in range(3):
+        await transport.exchange(0, b"{}")
+    assert [request.connection for request in server.requests] == [0, 1, 1, 1, 1]
+
+
+async def test_origins_have_pools_of_their_own(lab, clock):
+    first, second = await lab.serve([[ok(b"1")]]), await lab.serve([[ok(b"2")]])
+    transport = lab.transport(first.url, second.url)
+    assert [(await transport.exchange(endpoint, b"{}")).body for endpoint in (0, 1)] == [b"1", b"2"]
+    assert len(transport.pools) == 2
+
+
+async def test_a_failed_name_is_asked_for_again_by_a_retry(lab, clock):
+    transport = lab.transport(f"http://{'x' * 64}.invalid/")
+    await transport.exchange(0, b"{}")
+    pool = the_pool(transport)
+    asked_until = pool._resolved[0]
+    await transport.exchange(0, b"{}")
+    assert pool._resolved[0] == asked_until, "a burst asks once"
+    await trio.sleep(1.0)
+    await transport.exchange(0, b"{}")
+    assert pool._resolved[0] > asked_until
+
+
+async def test_no_connection_within_the_connect_limit(nursery, clock):
+    # Over TLS the handshake is part of connecting; this server accepts and says nothing.
+    lab = Http11Lab(nursery, tls=False)
+    server = await lab.serve([[HANG]], read="nothing")
+    url = server.url.replace("http:", "https:")
+    reply = await lab.transport(url, connect_time_limit_s=10.0, time_limit_s=600.0).exchange(0, b"{}")
+    assert reply.fault is Fault.CONNECT_TIMEOUT
+    assert reply.done - reply.sent == pytest.approx(10.0)
+    await trio.testing.wait_all_tasks_blocked(0.01)
+    assert server.open == 0
+
+
+async def test_connecting_is_part_of_the_calls_time_limit(nursery, clock):
+    lab = Http11Lab(nursery, tls=False)
+    server = await lab.serve([[HANG]], read="nothing")
+    url = server.url.replace("http:", "https:")
+    reply = await lab.transport(url, connect_time_limit_s=10.0, time_limit_s=4.0).exchange(0, b"{}")
+    assert reply.done - reply.sent == pytest.approx(4.0)
+
+
+# -- TLS
+
+
+async def tls_reply(nursery, context, *, host="127.0.0.1"):
+    lab = Http11Lab(nursery, tls=True)
+    server = ScriptServer([[ok(b"secret")]], tls=context)
+    await nursery.start(server.serve)
+    transport = Http11([route(f"https://{host}:{server.port}/")], lab.timers, tls=client_context())
+    return await transport.exchange(0, b"{}"), server
+
+
+async def test_a_certificate_of_an_unknown_authority_is_refused(nursery, clock):
+    reply, server = await tls_reply(nursery, server_context(STRANGER))
+    assert (reply.fault, reply.body) == (Fault.TLS, b"")
+    assert server.requests == []
+
+
+async def test_a_certificate_of_another_host_is_refused(nursery, clock):
+    reply, server = await tls_reply(nursery, server_context(host="other.example"))
+    assert (reply.fault, reply.body) == (Fault.TLS, b"")
+    assert server.requests == []
+
+
+async def test_by_default_only_the_systems_authorities_are_trusted(nursery, clock):
+    lab = Http11Lab(nursery, tls=True)
+    server = await lab.serve([[ok(b"secret")]])
+    reply = await Http11([route(server.url)], lab.timers).exchange(0, b"{}")
+    assert (reply.fault, server.requests) == (Fault.TLS, [])
+
+
+async def test_a_server_that_does_not_speak_tls(nursery, clock):
+    lab = Http11Lab(nursery, tls=False)
+    server = await lab.serve([[b"HTTP/1.1 400 Bad Request\r\n\r\n", HANG]], read="nothing")
+    reply = await lab.transport(server.url.replace("http:", "https:")).exchange(0, b"{}")
+    assert reply.fault is Fault.TLS

@@ -1,12 +1,9 @@
-"""What can go wrong with an attempt: a closed list, and the tables that find the right entry.
+"""What can go wrong with an attempt: a closed list, and the table that classifies a status.
 
 A *fault* is what went wrong with one attempt. It is not yet what the trainer makes of it: that is
 `plan.retry`. A *violation* is an answer that could be used although it breaks the contract.
 """
 
-import errno
-import socket
-import ssl
 from enum import StrEnum
 
 
@@ -81,32 +78,7 @@ _BY_STATUS_CLASS: dict[int, Fault | None] = {
     5: Fault.HTTP_5XX,
 }
 
-_BY_ERRNO: dict[int, Fault] = {
-    errno.ECONNREFUSED: Fault.CONNECT_REFUSED,
-    errno.ETIMEDOUT: Fault.CONNECT_TIMEOUT,
-    errno.ECONNRESET: Fault.RESET,
-    errno.EPIPE: Fault.RESET,
-    errno.ECONNABORTED: Fault.RESET,
-}
-
-_BY_EXCEPTION: tuple[tuple[type[BaseException], Fault], ...] = (
-    (ssl.SSLError, Fault.TLS),
-    (ssl.CertificateError, Fault.TLS),
-    (socket.gaierror, Fault.DNS),
-    (UnicodeError, Fault.DNS),  # a label that IDNA cannot encode
-)
-
 
 def fault_of_status(status: int) -> Fault | None:
     """Return the fault an HTTP status stands for; None for 2xx, MALFORMED_HTTP outside 200-599."""
     return _BY_STATUS_CLASS.get(status // 100, Fault.MALFORMED_HTTP)
-
-
-def fault_of_exception(error: BaseException) -> Fault:
-    """Return the fault for what a socket call raised; CONNECT_FAILED where nothing fits better."""
-    for kind, fault in _BY_EXCEPTION:
-        if isinstance(error, kind):
-            return fault
-    if isinstance(error, OSError) and error.errno is not None:
-        return _BY_ERRNO.get(error.errno, Fault.CONNECT_FAILED)
-    return Fault.CONNECT_FAILED

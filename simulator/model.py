@@ -32,6 +32,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     rate_limit: float | None = None
 
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.name} {self.url.partition('?')[0]}>"  # headers and query may hold secrets
+
 
 class Grader(msgspec.Struct, frozen=True):
     """The job's grader. `endpoint` is None for the types that the platform runs by itself."""

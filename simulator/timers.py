@@ -13,18 +13,17 @@ from typing import Any
 
 import trio
 
+_FEW = 1000  # called-off entries that are not worth a clean-up
+
 
 class Timer:
-    """A wake-up that can be called off."""
+    """A wake-up at `when`, seconds on Trio's clock; `wake` is None once it happened or was called off."""
 
-    __slots__ = ("wake",)
+    __slots__ = ("wake", "when")
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, when: float, wake: Callable[[], None]) -> None:
+        self.when = when
         self.wake: Callable[[], None] | None = wake
-
-    def cancel(self) -> None:
-        """Call the wake-up off; harmless when it already happened."""
-        self.wake = None
 
 
 class Timers:
@@ -34,14 +33,30 @@ class Timers:
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._nap: trio.CancelScope | None = None
+        self._called_off = 0
 
     def call_at(self, when: float, wake: Callable[[], None]) -> Timer:
         """Call `wake` at `when` on Trio's clock, or as soon after as the loop allows; it must not raise."""
-        timer = Timer(wake)
+        timer = Timer(when, wake)
         heapq.heappush(self._heap, (when, next(self._order), timer))
         if self._nap is not None and when < self._nap.deadline:
             self._nap.deadline = when
         return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Call a wake-up off; harmless when it has happened.
+
+        Its entry stays in the heap until such entries are the larger part of it: limits of ten minutes that
+        are called off thousands of times a second would otherwise fill the memory.
+        """
+        if timer.wake is None:
+            return
+        timer.wake = None
+        self._called_off += 1
+        if self._called_off > max(_FEW, len(self._heap) // 2):
+            self._heap = [entry for entry in self._heap if entry[2].wake is not None]
+            heapq.heapify(self._heap)
+            self._called_off = 0
 
     async def sleep_until(self, when: float) -> None:
         """Sleep until `when` on Trio's clock; always a checkpoint."""
@@ -52,7 +67,7 @@ class Timers:
         timer = self.call_at(when, lambda: trio.lowlevel.reschedule(task))
 
         def abort(_raise_cancel: Any) -> trio.lowlevel.Abort:
-            timer.cancel()
+            self.cancel(timer)
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
@@ -70,8 +85,11 @@ class Timers:
         now = trio.current_time()
         while self._heap and self._heap[0][0] <= now:
             timer = heapq.heappop(self._heap)[2]
-            if timer.wake is not None:
-                timer.wake()
+            if timer.wake is None:
+                self._called_off -= 1
+            else:
+                wake, timer.wake = timer.wake, None
+                wake()
 
     def __repr__(self) -> str:
-        return f"<Timers pending={len(self._heap)}>"
+        return f"<Timers pending={len(self._heap) - self._called_off}>"

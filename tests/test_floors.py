@@ -43,7 +43,6 @@ MAY_IMPORT: dict[str, set[str]] = {
 # What a room may not import of anybody's.
 MUST_NOT: dict[str, set[str]] = {
     **dict.fromkeys((*FLOOR_0, *FLOOR_1), WAITING),
-    "simulator.faults": WAITING - {"socket", "ssl"},  # it names their exceptions, and opens nothing
     "simulator.job": {"trio", "socket", "httpx"},
     "reports": {"trio", "socket", "httpx"},
     "simulator.timers": {"time"},

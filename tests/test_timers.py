@@ -58,11 +58,11 @@ async def test_a_wake_up_that_is_called_off_does_not_happen(timers, autojump_clo
     woke = []
     timer = timers.call_at(1.0, lambda: woke.append(1))
     kept = timers.call_at(1.0, lambda: woke.append(2))
-    timer.cancel()
-    timer.cancel()
+    timers.cancel(timer)
+    timers.cancel(timer)
     await trio.sleep(2)
     assert woke == [2]
-    kept.cancel()
+    timers.cancel(kept)
 
 
 async def test_a_cancelled_sleeper_is_cancelled_at_once_and_the_others_sleep_on(timers, autojump_clock):
@@ -109,3 +109,15 @@ async def test_wake_ups_at_the_same_moment_come_in_the_order_asked_for(timers, a
         timers.call_at(1.0, lambda number=number: woke.append(number))
     await trio.sleep(2)
     assert woke == list(range(50))
+
+
+async def test_wake_ups_that_are_called_off_again_and_again_do_not_gather(timers, autojump_clock):
+    kept = []
+    timers.call_at(600.0, lambda: kept.append(trio.current_time()))
+    for _ in range(100_000):
+        timers.cancel(timers.call_at(600.0, lambda: kept.append("called off")))
+    assert len(timers._heap) < 3000
+    assert repr(timers) == "<Timers pending=1>"
+    await trio.sleep(601)
+    assert kept == [600.0]
+    assert repr(timers) == "<Timers pending=0>"

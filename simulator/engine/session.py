@@ -194,8 +194,8 @@ def _left_s(phase: Phase, elapsed_s: float, ended: int) -> float | None:
 
 
 def _planned(phases: Sequence[Phase], tally: Tally) -> int:
-    """Return the rollouts the schedule asks for; where only time ends a phase, those that were started."""
-    planned = [phase.planned for phase in phases if phase.planned is not None]
+    """Return the rollouts the schedule asks for; where time may end a phase, those that were started."""
+    planned = [phase.planned for phase in phases if phase.planned is not None and phase.duration_s is None]
     return sum(planned) if len(planned) == len(phases) else sum(tally.planned_per_group.values())
 
 

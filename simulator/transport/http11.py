@@ -15,11 +15,12 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 import trio
 
-from simulator.faults import Fault, fault_of_exception
+from simulator.faults import Fault
 from simulator.model import Reply
-from simulator.timers import Timers
+from simulator.timers import Timer, Timers
 from simulator.transport.answer import Answer
 from simulator.transport.base import Route
+from simulator.transport.failures import fault_of_exception
 from simulator.transport.wire import Address, PlainWire, TlsWire, Wire, connect
 
 IDLE_S = 60.0
@@ -38,33 +39,37 @@ _USER_AGENT = "rft-preflight"
 class Connection:
     """One connection, and the call that it carries, if any."""
 
-    __slots__ = ("_deadline", "_timer_at", "_timers", "expired", "idle_since", "served", "wire")
+    __slots__ = ("_deadline", "_timer", "_timers", "expired", "idle_since", "served", "wire")
 
     def __init__(self, wire: Wire, timers: Timers) -> None:
         self.wire, self._timers = wire, timers
-        self._deadline = self._timer_at = math.inf
+        self._deadline = math.inf
+        self._timer: Timer | None = None
         self.served, self.idle_since, self.expired = 0, 0.0, False
 
     def limit(self, until: float) -> None:
         """Let the connection be closed at `until` unless the limit is moved before."""
         self._deadline = until
-        if until < self._timer_at:
-            self._timer_at = until
-            self._timers.call_at(until, self._look)
+        if self._timer is None or until < self._timer.when:
+            self._call_off()
+            self._timer = self._timers.call_at(until, self._look)
 
     def _look(self) -> None:
-        now = trio.current_time()
-        if now < self._timer_at or self.expired:
-            return  # an earlier timer took this one's place
-        self._timer_at = math.inf
-        if now < self._deadline:
+        self._timer = None
+        if trio.current_time() < self._deadline:
             self.limit(self._deadline)
         else:
             self.close()
 
+    def _call_off(self) -> None:
+        if self._timer is not None:
+            self._timers.cancel(self._timer)
+            self._timer = None
+
     def close(self) -> None:
         """Close; a call in progress ends as one that took too long."""
         self.expired = True
+        self._call_off()
         self.wire.close()
 
     async def exchange(

@@ -91,7 +91,7 @@ async def conduct(
         nursery.start_soon(monitor.watch)
         nursery.start_soon(_pulse, run, live, journal, watch, failures)
         await run.play()
-        generator = monitor.sample()
+        duration_s, generator = trio.current_time() - tally.origin, monitor.sample()
         nursery.cancel_scope.cancel()
     transport.close()
     failures += [run.failure, _attempt_to(journal.put_in_order, journal)]
@@ -99,7 +99,7 @@ async def conduct(
         scenario=setup.scenario,
         seed=setup.seed,
         started_at=setup.started_at,
-        duration_s=trio.current_time() - tally.origin,
+        duration_s=duration_s,
         interrupted=run.stopped,
         load=_load_summary(setup),
         planned=_planned(setup.phases, tally),

@@ -46,10 +46,12 @@ def _cases(summary: Summary, verdict: Verdict, findings: Sequence[Finding]) -> I
 
 def _measurement(summary: Summary, verdict: Verdict) -> TestCase:
     wrong: list[FinalResult] = []
-    if verdict.verdict == "invalid":
+    if not summary.generator.trustworthy:
         wrong.append(_result(Error, "; ".join(summary.generator.reasons), "invalid"))
     if summary.interrupted:
         wrong.append(_result(Error, headline(summary, verdict), "interrupted"))
+    if verdict.verdict == "invalid" and not wrong:
+        wrong.append(_result(Error, headline(summary, verdict), "invalid"))
     case = _case("measurement", "the measurement is whole and can be trusted", *wrong)
     case.time = round(summary.duration_s, 3)  # suites add up the times of their cases
     return case

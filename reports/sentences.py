@@ -7,7 +7,7 @@ tell. REASONS lists them, what weighs most first.
 import itertools
 from collections.abc import Callable, Iterator
 
-from reports.text import count, counted, duration, enumerated, observed, plain, share
+from reports.text import count, counted, duration, duration_ms, enumerated, observed, plain, share
 from simulator.faults import MEANING
 from simulator.gates import GateResult, Verdict
 from simulator.measure.summary import EndpointSummary, Summary
@@ -106,6 +106,20 @@ _HEADLINES: dict[str, Callable[[Summary, Verdict], str]] = {
 
 def _generator(summary: Summary, _: Verdict) -> Iterator[str]:
     yield from map(plain, summary.generator.reasons)
+
+
+def _failure(summary: Summary, _: Verdict) -> Iterator[str]:
+    if summary.failure:
+        yield f"the run gave up by itself: {plain(summary.failure)}"
+
+
+def _unfinished(summary: Summary, _: Verdict) -> Iterator[str]:
+    for endpoint in summary.endpoints:
+        if endpoint.unfinished:
+            yield (
+                f"{counted(endpoint.unfinished, 'call')} to {plain(endpoint.name)} had no answer yet when the"
+                f" run was stopped, one of them for {duration_ms(endpoint.unfinished_max_ms)}"
+            )
 
 
 def _groups(summary: Summary, _: Verdict) -> Iterator[str]:
@@ -216,6 +230,16 @@ def _cut_short(summary: Summary, _: Verdict) -> Iterator[str]:
 
 
 REASONS: tuple[Callable[[Summary, Verdict], Iterator[str]], ...] = (
-    _generator, _groups, _longer, _false_zeros, _bottleneck, _faults, _gates, _soft_errors, _violations,
+    _failure,
+    _generator,
+    _unfinished,
+    _groups,
+    _longer,
+    _false_zeros,
+    _bottleneck,
+    _faults,
+    _gates,
+    _soft_errors,
+    _violations,
     _cut_short,
-)  # fmt: skip
+)

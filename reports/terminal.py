@@ -30,6 +30,7 @@ from simulator.measure.summary import EndpointSummary, StepSummary, Summary
 
 WIDTH = 100
 MOST_STEPS = 6
+MOST_ASSUMPTIONS = 6
 
 _LONGEST_NAME = 28
 _LONGEST_GATE = 48
@@ -104,6 +105,8 @@ def _endpoint_notes(endpoint: EndpointSummary) -> str:
         enumerated(endpoint.faults),
         f"{count(endpoint.retries)} retried{given_up}" if endpoint.retries or given_up else "",
         counted(endpoint.soft_errors, "soft error") if endpoint.soft_errors else "",
+        f"{count(endpoint.unfinished)} unfinished" if endpoint.unfinished else "",
+        f"{count(endpoint.resent)} sent again on a fresh connection" if endpoint.resent else "",
         f"left {duration_ms(delay)} late at p99, our doing" if late else "",
     )
     return "; ".join(filter(None, notes))
@@ -147,7 +150,13 @@ def _facts(summary: Summary, verdict: Verdict) -> Iterator[RenderableType]:
     yield section("generator", [_generator(summary)])
     yield section("run", [Text(_run(summary))])
     if summary.load.assumptions:
-        yield section("assumed", [Text(plain(assumption)) for assumption in summary.load.assumptions])
+        yield section("assumed", list(map(Text, _assumed(summary.load.assumptions))))
+
+
+def _assumed(assumptions: Sequence[str]) -> Iterator[str]:
+    yield from map(plain, assumptions[:MOST_ASSUMPTIONS])
+    if len(assumptions) > MOST_ASSUMPTIONS:
+        yield f"{count(len(assumptions) - MOST_ASSUMPTIONS)} more in report.json"
 
 
 def _rollouts(summary: Summary) -> str:

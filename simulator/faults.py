@@ -25,6 +25,8 @@ class Fault(StrEnum):
     HTTP_4XX = "http_4xx"
     HTTP_5XX = "http_5xx"
     MALFORMED_ANSWER = "malformed_answer"
+    NO_SOCKET = "no_socket"
+    UNFINISHED = "unfinished"
 
 
 MEANING: dict[Fault, str] = {
@@ -43,10 +45,14 @@ MEANING: dict[Fault, str] = {
     Fault.HTTP_4XX: "a 4xx status",
     Fault.HTTP_5XX: "a 5xx status",
     Fault.MALFORMED_ANSWER: "a 2xx answer without what the contract asks for",
+    Fault.NO_SOCKET: "this machine had no socket left to send it on",
+    Fault.UNFINISHED: "no answer yet when the run was stopped",
 }
 
 NEVER_ANSWERED = frozenset(
     {
+        Fault.NO_SOCKET,
+        Fault.UNFINISHED,
         Fault.DNS,
         Fault.CONNECT_REFUSED,
         Fault.CONNECT_TIMEOUT,

@@ -5,6 +5,7 @@ A gate is `SUBJECT.METRIC OP VALUE`: `search.p99 < 2s`, `tools.error_rate < 0.5%
 the names the run will measure; afterwards it can only hold or not hold.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -28,15 +29,20 @@ _TIME_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0}
 
 _GATE = re.compile(
     r"\s*(?P<subject>[^\s<>=!]+)\.(?P<metric>\w+)\s*(?P<op><=|>=|==|!=|<|>)"
-    r"\s*(?P<number>[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(?P<unit>[a-zA-Z%]*)\s*"
+    r"\s*(?P<number>[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)\s*(?P<unit>[a-zA-Z%]*)\s*"
 )
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """How to read one metric off its subject; times come out in seconds."""
+    """How to read one metric off its subject; times come out in seconds, None where nothing was measured.
+
+    A gate on what was not measured does not hold, unless the metric need not exist: then there is nothing
+    that it could be true of.
+    """
 
     unit: Unit
     read: Callable[..., Value]
+    needed: bool = True
 
 
 def _time(name: str) -> Metric:
@@ -81,7 +87,7 @@ def _worst_step(read: Callable[..., Value]) -> Callable[[Summary], Value]:
 
 
 STEP_METRICS: dict[str, Metric] = {
-    "inflation": Metric("number", _worst_step(lambda step: step.inflation)),
+    "inflation": Metric("number", _worst_step(lambda step: step.inflation), needed=False),
     "sampling": Metric("time", _worst_step(lambda step: step.sampling_s)),
     "in_flight_max": Metric("number", _worst_step(lambda step: step.in_flight_max)),
 }
@@ -116,7 +122,7 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 class GateResult(msgspec.Struct, frozen=True):
-    """What a gate found; `observed` is None, and `ok` False, where nothing was measured."""
+    """What a gate found; `observed` is None where nothing was measured."""
 
     expr: str
     observed: float | None
@@ -131,60 +137,60 @@ class Verdict(msgspec.Struct, frozen=True):
     gates: tuple[GateResult, ...]
 
 
-def default_gates(endpoint_names: Sequence[str], *, grader_called: bool) -> tuple[str, ...]:
-    """Return the default gates that this job can be measured by."""
-    subjects = {"rollouts", *(("tools",) if endpoint_names else ()), *(("grader",) if grader_called else ())}
+def default_gates(tools: Sequence[str], grader: str | None) -> tuple[str, ...]:
+    """Return the default gates of a job with these tools; `grader` is None where none is called."""
+    subjects = {"rollouts", *_endpoint_subjects(tools, grader)}
     return tuple(gate for gate in DEFAULT_GATES if gate.partition(".")[0] in subjects)
 
 
-def parse_gates(texts: Iterable[str], tools: Sequence[str], *, grader_called: bool) -> tuple[Gate, ...]:
-    """Parse gates for a job with these tools; GateError, naming what is known, for the first wrong one."""
-    subjects = dict.fromkeys((*tools, *(("tools",) if tools else ())), ENDPOINT_METRICS)
-    if grader_called:
-        subjects["grader"] = ENDPOINT_METRICS
-    subjects |= _OF_THE_RUN
-    return tuple(_parse(text, subjects) for text in texts)
+def parse_gates(
+    texts: Iterable[str], tools: Sequence[str], grader: str | None, *, where: str = "gate"
+) -> tuple[Gate, ...]:
+    """Parse gates for a job with these tools and this grader, None where none is called.
+
+    GateError, naming what is known and `where` the gate was written, for the first wrong one.
+    """
+    subjects = dict.fromkeys(_endpoint_subjects(tools, grader), ENDPOINT_METRICS) | _OF_THE_RUN
+    return tuple(_parse(text, subjects, where) for text in texts)
 
 
-def _parse(text: str, subjects: dict[str, dict[str, Metric]]) -> Gate:
+def _endpoint_subjects(tools: Sequence[str], grader: str | None) -> list[str]:
+    """Return the endpoints' own names and, for each kind that there is, the word for the kind."""
+    return [*tools, *(["tools"] if tools else []), *([grader, "grader"] if grader is not None else [])]
+
+
+def _parse(text: str, subjects: dict[str, dict[str, Metric]], where: str) -> Gate:
     match = _GATE.fullmatch(text)
     if match is None:
-        raise GateError(f"`{text}` is no gate", where="gate", remedy="write it like `search.p99 < 2s`")
-    subject, name, unit = match["subject"], match["metric"], match["unit"]
+        raise GateError(f"`{text}` is no gate", where=where, remedy="write it like `search.p99 < 2s`")
+    subject, name = match["subject"], match["metric"]
     if subject not in subjects:
-        raise GateError(
-            f"`{text}`: unknown subject `{subject}`", where="gate", remedy=f"known: {_list(subjects)}"
-        )
+        remedy = f"known: {_list(subjects)}"
+        raise GateError(f"`{text}`: unknown subject `{subject}`", where=where, remedy=remedy)
     if name not in subjects[subject]:
-        raise GateError(
-            f"`{text}`: `{subject}` has no `{name}`",
-            where="gate",
-            remedy=f"known: {_list(subjects[subject])}",
-        )
-    metric = subjects[subject][name]
-    return Gate(
-        text.strip(),
-        subject,
-        name,
-        metric.unit,
-        match["op"],
-        _bound(text, metric.unit, match["number"], unit),
-    )
+        remedy = f"known: {_list(subjects[subject])}"
+        raise GateError(f"`{text}`: `{subject}` has no `{name}`", where=where, remedy=remedy)
+    unit = subjects[subject][name].unit
+    try:
+        bound = _bound(unit, float(match["number"]), match["unit"])
+    except ValueError as error:
+        raise GateError(f"`{text}`: {error}", where=where) from None
+    return Gate(text.strip(), subject, name, unit, match["op"], bound)
 
 
-def _bound(text: str, expected: Unit, number: str, unit: str) -> float:
-    value = float(number)
-    if expected == "time":
-        if unit not in _TIME_UNITS:
-            raise GateError(
-                f"`{text}`: a time needs a unit", where="gate", remedy=f"one of {_list(_TIME_UNITS)}"
-            )
-        return value * _TIME_UNITS[unit]
-    if unit == "%" and expected == "share":
-        return value / 100
-    if unit:
-        raise GateError(f"`{text}`: unit `{unit}` does not fit", where="gate", remedy="leave it out")
-    return value
+def _bound(expected: Unit, number: float, unit: str) -> float:
+    """Return the bound in seconds, as a share, or as a number; ValueError saying what is wrong with it."""
+    if expected == "time" and unit not in _TIME_UNITS:
+        raise ValueError(f"a time needs a unit; one of {_list(_TIME_UNITS)}")
+    factors = {"time": _TIME_UNITS, "share": {"": 1.0, "%": 0.01}, "number": {"": 1.0}}[expected]
+    if unit not in factors:
+        raise ValueError(f"unit `{unit}` does not fit; leave it out")
+    bound = number * factors[unit]
+    if not math.isfinite(bound) or (expected != "number" and bound < 0):
+        raise ValueError("nothing can be measured against that; give a finite bound that is not negative")
+    if expected == "share" and bound > 1:
+        raise ValueError("a share is at most 100%; lower the bound")
+    return bound
 
 
 def _list(names: Iterable[str]) -> str:
@@ -192,25 +198,31 @@ def _list(names: Iterable[str]) -> str:
 
 
 def judge(gates: Iterable[Gate], summary: Summary) -> Verdict:
-    """Evaluate the gates; a measurement of nothing, or not to be trusted, is invalid whatever they say."""
+    """Evaluate the gates; a measurement of nothing, or not to be trusted, is invalid whatever they say.
+
+    A run that ended early may fail, but it cannot pass: what hangs shows only in the end.
+    """
     results = tuple(_evaluate(gate, summary) for gate in gates)
     if not summary.generator.trustworthy or not summary.rollouts.completed + summary.rollouts.discarded:
         return Verdict("invalid", results)
-    return Verdict("pass" if all(result.ok for result in results) else "fail", results)
+    if not all(result.ok for result in results):
+        return Verdict("fail", results)
+    return Verdict("invalid" if summary.interrupted else "pass", results)
 
 
 def _evaluate(gate: Gate, summary: Summary) -> GateResult:
     if gate.subject in _OF_THE_RUN:
-        observed = _OF_THE_RUN[gate.subject][gate.metric].read(summary)
+        metric = _OF_THE_RUN[gate.subject][gate.metric]
+        observed = metric.read(summary)
     else:
-        observed = ENDPOINT_METRICS[gate.metric].read(_endpoint_named(gate.subject, summary))
-    ok = observed is not None and _OPERATORS[gate.op](observed, gate.bound)
+        metric = ENDPOINT_METRICS[gate.metric]
+        observed = metric.read(_endpoint_named(gate.subject, summary))
+    ok = not metric.needed if observed is None else _OPERATORS[gate.op](observed, gate.bound)
     return GateResult(gate.expr, observed, gate.unit, ok)
 
 
 def _endpoint_named(subject: str, summary: Summary) -> EndpointSummary:
-    if subject == "tools" and summary.tools is not None:
-        return summary.tools
-    graders = [e for e in summary.endpoints if e.kind == "grader" and subject == "grader"]
-    tools = [e for e in summary.endpoints if e.kind == "tool" and e.name == subject]
-    return (graders or tools)[0]
+    named = {endpoint.name: endpoint for endpoint in summary.endpoints}
+    named |= {endpoint.kind: endpoint for endpoint in summary.endpoints if endpoint.kind == "grader"}
+    named |= {"tools": summary.tools} if summary.tools is not None else {}
+    return named[subject]

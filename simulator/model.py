@@ -113,7 +113,7 @@ class Reply(msgspec.Struct, gc=False):
 
     `status` is 0 where no head arrived, `first_byte` None where no byte did. `fault` is a fault of the wire
     only: what the status and the body mean is for the dialect to say. `reused` tells whether the connection
-    had served a call before.
+    had served a call before, `resent` that the request went out twice because such a connection was gone.
     """
 
     sent: float
@@ -123,6 +123,7 @@ class Reply(msgspec.Struct, gc=False):
     first_byte: float | None = None
     fault: Fault | None = None
     reused: bool = False
+    resent: bool = False
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -139,7 +140,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request, flat. `endpoint` is the index in the run's list; `number` is 1 for the first try.
 
     Service time is done - sent (theirs, connecting included); schedule delay is sent - due (ours).
-    An attempt that was never sent (a request over the limit) has sent == done == due.
+    A request over the limit is an attempt that was never sent: sent == done == due. An unfinished one has
+    sent == due, and done is when the run ended.
     """
 
     endpoint: int
@@ -151,13 +153,15 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     status: int = 0
     fault: Fault | None = None
     reused: bool = False
+    resent: bool = False
 
 
 class Outcome(msgspec.Struct, frozen=True):
     """How a call ended, after its last attempt.
 
-    `output` is what the model is shown, also where that is an error; `fault` is that of the last attempt;
-    `fatal` means that the trainer discards the rollout.
+    `output` is what the model is shown, also where that is an error, and `output_chars` its length: once the
+    next turn has begun, a long output is cut. `fault` is that of the last attempt; `fatal` means that the
+    trainer discards the rollout.
     """
 
     endpoint: int
@@ -166,6 +170,7 @@ class Outcome(msgspec.Struct, frozen=True):
     done: float
     call_id: str = ""
     output: str = ""
+    output_chars: int = 0
     score: float | None = None
     fault: Fault | None = None
     soft_error: bool = False

@@ -1,15 +1,27 @@
 """Secrets never reach a report: one function that takes them out of any text."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
+from urllib.parse import quote, quote_plus
 
 REDACTED = "***"
 
 
 def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that replaces every secret in a text; longer ones first, so none leaves a rest."""
-    known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+    """Return a function that replaces every secret in a text, also where JSON or a URL has escaped it.
+
+    Longer ones come first, so that none leaves a rest.
+    """
+    known = {form for secret in secrets if secret for form in _forms(secret)}
     if not known:
         return lambda text: text
-    pattern = re.compile("|".join(map(re.escape, known)))
+    pattern = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))))
     return lambda text: pattern.sub(REDACTED, text)
+
+
+def _forms(secret: str) -> Iterable[str]:
+    once = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    # A tool's output is often JSON itself, and is a string within the answer's JSON.
+    twice = [json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in once for ascii_only in (True, False)]
+    return (secret, *once, *twice, quote(secret, safe=""), quote_plus(secret))

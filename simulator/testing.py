@@ -15,6 +15,7 @@ import heapq
 import itertools
 import ssl
 import struct
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -26,7 +27,7 @@ import trio
 from simulator.faults import Fault
 from simulator.model import Outcome, Reply, Transcript
 from simulator.plan.call import Call, Send
-from simulator.plan.rollout import Rollout
+from simulator.plan.rollout import Calls, Rollout
 
 
 class End(Enum):
@@ -236,19 +237,27 @@ def replay(rollout: Rollout, answer: Callable[[Send], Reply]) -> Transcript:
     try:
         action = next(rollout)
         while True:
-            action = rollout.send(replay_calls(action.calls, answer))
+            action = rollout.send(replay_calls(action, answer))
     except StopIteration as stop:
         transcript: Transcript = stop.value
         return transcript
 
 
-def replay_calls(calls: Sequence[Call], answer: Callable[[Send], Reply]) -> tuple[Outcome, ...]:
-    """Play calls that are made at the same time, and return their outcomes in the order of the calls."""
+def replay_calls(action: Calls, answer: Callable[[Send], Reply]) -> tuple[Outcome, ...]:
+    """Play the calls of a turn, as many at once as it allows, and return their outcomes in order."""
+    waiting = deque(enumerate(action.calls))
+    running: dict[int, Call] = {}
     outcomes: dict[int, Outcome] = {}
     order = itertools.count()
-    events: list[tuple[float, int, int, Send | Reply | None]] = [
-        (float("-inf"), next(order), position, None) for position in range(len(calls))
-    ]
+    events: list[tuple[float, int, int, Send | Reply | None]] = []
+
+    def begin(due: float) -> None:
+        position, start = waiting.popleft()
+        running[position] = start(due)
+        heapq.heappush(events, (due, next(order), position, None))
+
+    for _ in range(min(action.at_once, len(waiting))):
+        begin(action.due)
     while events:
         _, _, position, event = heapq.heappop(events)
         if isinstance(event, Send):
@@ -256,12 +265,14 @@ def replay_calls(calls: Sequence[Call], answer: Callable[[Send], Reply]) -> tupl
             heapq.heappush(events, (reply.done, next(order), position, reply))
             continue
         try:
-            step = calls[position].send(event)
+            step = running[position].send(event)
         except StopIteration as stop:
             outcomes[position] = stop.value
+            if waiting:
+                begin(outcomes[position].done)
             continue
         if isinstance(step, Send):
             heapq.heappush(events, (step.due, next(order), position, step))
         else:
             heapq.heappush(events, (step.until, next(order), position, None))
-    return tuple(outcomes[position] for position in range(len(calls)))
+    return tuple(outcomes[position] for position in range(len(action.calls)))

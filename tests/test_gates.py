@@ -1,10 +1,12 @@
 """Gates: parsed once, refused in whole sentences, evaluated on the summary."""
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from simulator.errors import GateError
+from simulator.faults import Fault
 from simulator.gates import DEFAULT_GATES, GateResult, default_gates, judge, parse_gates
 from simulator.model import Attempt
 from tests.making import job
@@ -22,7 +24,13 @@ SUBJECTS = "search, cat, tools, grader, rollouts, steps, scores"
 
 
 def parse(*texts, tools=("search", "cat"), grader_called=True):
-    return parse_gates(texts, tools, grader_called=grader_called)
+    return parse_gates(texts, tools, "grader" if grader_called else None)
+
+
+def refusal(text, **parsing):
+    with pytest.raises(GateError) as error:
+        parse(text, **parsing)
+    return str(error.value)
 
 
 # -- parsing
@@ -97,6 +105,69 @@ def test_a_wrong_gate_is_refused_with_what_is_known(text, message):
     assert str(error.value) == message
 
 
+ENDLESS = "nothing can be measured against that; give a finite bound that is not negative"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("search.p99 < 1e999s", ENDLESS),
+        ("search.p99 < -1ms", ENDLESS),
+        ("search.p99 > -0.001us", ENDLESS),
+        ("tools.error_rate < -1%", ENDLESS),
+        ("tools.error_rate < 1e999", ENDLESS),
+        ("search.calls < 1e999", ENDLESS),
+        ("scores.mean < 1e999", ENDLESS),
+        ("tools.error_rate < 101%", "a share is at most 100%; lower the bound"),
+        ("tools.error_rate < 5", "a share is at most 100%; lower the bound"),
+        ("rollouts.discarded_rate <= 1.01", "a share is at most 100%; lower the bound"),
+    ],
+)
+def test_a_bound_that_nothing_can_be_measured_against_is_refused(text, wrong):
+    assert refusal(text) == f"gate: `{text}`: {wrong}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["search.p99 >= 0s", "tools.error_rate <= 100%", "tools.error_rate <= 1", "search.calls != 1e300"],
+)
+def test_a_bound_at_the_edge_is_taken(text):
+    assert parse(text)
+
+
+@pytest.mark.parametrize("digits", ["٢", "\uff12", "²", "१०", "1_000", "0x2", "٢.5"])
+def test_only_plain_digits_are_a_number(digits):
+    for text in (f"search.p99 < {digits}s", f"search.calls < {digits}"):
+        assert refusal(text) == f"gate: `{text}` is no gate; write it like `search.p99 < 2s`"
+
+
+@pytest.mark.parametrize(
+    "text", ["search.p99", "serach.p99 < 2s", "search.p98 < 2s", "search.p99 < 2", "search.calls < 2s"]
+)
+def test_a_wrong_gate_names_where_it_was_written(text):
+    with pytest.raises(GateError) as error:
+        parse_gates(["search.p99 < 2s", text], ("search",), None, where="scenario.toml:7")
+    assert str(error.value).startswith("scenario.toml:7: `")
+    assert error.value.where == "scenario.toml:7"
+
+
+def test_a_grader_is_known_by_its_own_name_and_by_its_kind():
+    measured = summary(record(), of=named_grader("judge"), attempts=calls(1, 5, 3.0))
+    for subject in ("judge", "grader"):
+        gates = parse_gates([f"{subject}.p50 < 1s"], ("search",), "judge")
+        (result,) = judge(gates, measured).gates
+        assert result.observed == pytest.approx(3.0, rel=0.001)
+    with pytest.raises(GateError, match=r"known: search, tools, judge, grader, rollouts, steps, scores$"):
+        parse_gates(["jugde.p50 < 1s"], ("search",), "judge")
+    assert "grader.p99 < 10s" in default_gates(("search",), "judge")
+
+
+def named_grader(name):
+    of = job("search")
+    endpoint = msgspec.structs.replace(of.grader.endpoint, name=name)
+    return msgspec.structs.replace(of, grader=msgspec.structs.replace(of.grader, endpoint=endpoint))
+
+
 def test_what_the_job_does_not_have_is_not_known():
     with pytest.raises(GateError, match=r"known: search, cat, tools, rollouts, steps, scores$"):
         parse("grader.p99 < 1s", grader_called=False)
@@ -142,7 +213,7 @@ def test_any_text_is_a_gate_or_a_gate_error(text):
 @pytest.mark.parametrize("tools", [(), ("search",)])
 @pytest.mark.parametrize("grader_called", [True, False])
 def test_the_defaults_always_parse_for_the_job_they_are_for(tools, grader_called):
-    texts = default_gates(tools, grader_called=grader_called)
+    texts = default_gates(tools, "grader" if grader_called else None)
     gates = parse(*texts, tools=tools, grader_called=grader_called)
     assert {gate.subject for gate in gates} == {
         "rollouts", *(["tools"] if tools else []), *(["grader"] if grader_called else []),
@@ -206,11 +277,37 @@ def test_what_was_not_measured_does_not_hold(text):
     assert (verdict, result) == ("fail", GateResult(text, None, result.unit, ok=False))
 
 
-def test_scores_and_steps_that_were_not_measured_do_not_hold():
+def test_scores_that_were_not_measured_do_not_hold():
     nothing = summary(record(state="ungraded", kind="steady"))
-    for text in ("scores.mean >= 0", "scores.std >= 0", "steps.inflation < 100"):
+    for text in ("scores.mean >= 0", "scores.std >= 0"):
         verdict, result = evaluate(text, nothing)
         assert (verdict, result.observed, result.ok) == ("fail", None, False)
+
+
+@pytest.mark.parametrize("op", ["<", ">"])
+def test_an_inflation_that_need_not_exist_holds(op):
+    text = f"steps.inflation {op} 100"
+    for nothing in (summary(record(kind="steady")), summary(record(think_s=0.0))):
+        assert evaluate(text, nothing) == ("pass", GateResult(text, None, "number", ok=True))
+
+
+def test_an_inflation_of_one_step_is_held_against_the_gate_whatever_the_others_lack():
+    measured = summary(record(0, think_s=0.0), record(1, step=2, think_s=1.0, ended_s=9.0))
+    assert evaluate("steps.inflation < 2", measured)[0] == "fail"
+
+
+def test_attempts_that_are_all_unfinished_are_none():
+    measured = summary(record(state="ungraded"), attempts=calls(0, 3, 5.0, Fault.UNFINISHED))
+    for text in ("search.p99 < 10s", "search.error_rate < 1%", "tools.p99 < 10s"):
+        verdict, result = evaluate(text, measured)
+        assert (verdict, result.observed, result.ok) == ("fail", None, False)
+
+
+@pytest.mark.parametrize(("bound", "verdict"), [("2s", "invalid"), ("50ms", "fail")])
+def test_an_interrupted_run_may_fail_but_never_pass(bound, verdict):
+    measured = summary(record(), attempts=calls(0, 5, 0.1), interrupted=True)
+    assert evaluate(f"search.p99 < {bound}", measured)[0] == verdict
+    assert judge((), measured).verdict == "invalid"
 
 
 def test_a_run_that_measured_nothing_is_invalid():

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from simulator import gates
-from simulator.cli.main import COMMANDS, EXIT_INTERRUPTED, EXIT_UNUSABLE
-from simulator.cli.run import EXIT_CODES
+from simulator.cli.main import COMMANDS, EXIT_UNUSABLE
+from simulator.cli.run import EXIT_CODES, EXIT_INTERRUPTED
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -21,7 +21,7 @@ def ask_before_leaving(scenario: Scenario, phases: Sequence[Phase], *, assume_ye
         print(line, file=sys.stderr)
     if assume_yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise InputError(
             "the endpoints are not on this machine and there is no terminal to ask",
             remedy="pass --yes to send this traffic",

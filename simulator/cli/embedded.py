@@ -32,7 +32,7 @@ class Embedded(msgspec.Struct, frozen=True):
         The process has a session of its own, so that Ctrl-C leaves it to serve the rollouts still in flight,
         and it ends when its standard input does, so that it cannot outlive us.
         """
-        command = [sys.executable, "-m", "endpoints_mock", self.config.mock, "--port", str(self.port)]
+        command = [sys.executable, "-P", "-m", "endpoints_mock", self.config.mock, "--port", str(self.port)]
         command += ["--settings", json.dumps(self.config.settings), "--parent-pipe"]
         process = subprocess.Popen(  # noqa: S603 our own module
             command,

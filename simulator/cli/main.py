@@ -1,8 +1,11 @@
 """The command line: the table of commands, and the one place where errors become a line and an exit code."""
 
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from cyclopts import App, CycloptsError
@@ -10,12 +13,10 @@ from cyclopts import App, CycloptsError
 from simulator.cli.demo import demo
 from simulator.cli.init import init
 from simulator.cli.mock import mock
-from simulator.cli.run import run
+from simulator.cli.run import EXIT_INTERRUPTED, run
 from simulator.errors import PreflightError
 
 EXIT_UNUSABLE = 2
-EXIT_INTERRUPTED = 130
-
 COMMANDS: tuple[Callable[..., int], ...] = (run, demo, mock, init)
 
 HELP = """Plays the trainer of an agent reinforcement fine-tuning job against your endpoints.
@@ -38,6 +39,7 @@ def build_app() -> App:
         help_format="markdown",
         version=version("rft-preflight"),
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     for command in COMMANDS:
         app.command(command)
@@ -58,9 +60,14 @@ def invoke(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def main() -> None:
-    """Be the command `rft-preflight`."""
-    sys.exit(invoke(sys.argv[1:]))
+def prepare_streams() -> None:
+    """Make sure that there is something to write to, and that no character is one too many for it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 it is for good
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _complain(line: str, code: int) -> int:
@@ -70,7 +77,3 @@ def _complain(line: str, code: int) -> int:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-if __name__ == "__main__":
-    main()

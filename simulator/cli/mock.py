@@ -40,7 +40,7 @@ class MockOptions:
     log_requests: Annotated[bool, Parameter(negative=())] = False
     "Keep the calls, to be read at GET /log."
     seed: int = 0
-    "The same seed does the same to the same calls."
+    "Decides which attempts fail, by the ids of rollout and call, which differ from run to run."
 
 
 _DEFAULTS = MockOptions()

@@ -4,8 +4,8 @@ import os
 import resource
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,27 +13,35 @@ from typing import Annotated
 
 import msgspec
 import trio
-from cyclopts import Parameter
-from rich.console import Console, RenderableType
+from cyclopts import Parameter, Token
 
 from reports.files import write_reports
 from reports.progress import progress
-from reports.terminal import WIDTH, render
+from reports.terminal import render
 from simulator.cli.consent import ask_before_leaving
 from simulator.cli.embedded import Embedded, embed
+from simulator.cli.output import JOURNAL, make_folder, stderr_console, stdout_console, undisturbed, writing
 from simulator.dialects.openai import OpenAI
 from simulator.engine.journal import Journal
-from simulator.engine.session import Conducted, Setup, conduct
-from simulator.errors import InputError
+from simulator.engine.session import Setup, conduct
+from simulator.errors import InputError, PreflightError
 from simulator.gates import Gate, default_gates, judge, parse_gates
 from simulator.job.policies import policy_factory
 from simulator.job.scenario import Overrides, Scenario, load_scenario
+from simulator.measure.summary import Summary
 from simulator.plan.schedule import arrivals, items_played, schedule
 from simulator.redaction import redactor
 from simulator.transport.http11 import Http11
 
 EXIT_CODES = {"pass": 0, "fail": 1, "invalid": 3}
-JOURNAL = "rollouts.jsonl"
+EXIT_INTERRUPTED = 130
+
+_MANY_FILES = 10_240
+
+
+def whole_number(_type: object, tokens: Sequence[Token]) -> int:
+    """Convert an option's text, and do not round it; ValueError when it is no whole number."""
+    return int(tokens[0].value)
 
 
 @Parameter(name="*")
@@ -49,11 +57,11 @@ class RunOptions:
     "What stands in for the model: a policy of the scenario's, or `synthetic`."
     compute_multiplier: float | None = None
     "Scales the rollouts of a step: batch_size x round(group_size x compute_multiplier)."
-    steps: int | None = None
+    steps: Annotated[int | None, Parameter(converter=whole_number)] = None
     "How many training steps to play."
     time_scale: float | None = None
     "Compresses think times: 0.1 thinks ten times faster than the model would; 0 not at all."
-    seed: int | None = None
+    seed: Annotated[int | None, Parameter(converter=whole_number)] = None
     "The same seed sends the same calls."
     gate: Annotated[tuple[str, ...] | None, Parameter(negative=(), show_default=False)] = None
     "A condition such as `search.p99 < 2s`; give it several times for several. Replaces the scenario's gates."
@@ -97,9 +105,9 @@ def _prepare(target: str, options: RunOptions, environ: Mapping[str, str]) -> Pr
         target, _overrides(options), {**environ, **(embedded.environ if embedded else {})}
     )
     tools = [tool.name for tool in scenario.job.tools]
-    grader_called = scenario.job.grader.endpoint is not None
-    texts = default_gates(tools, grader_called=grader_called) if scenario.gates is None else scenario.gates
-    gates = parse_gates(texts, tools, grader_called=grader_called)
+    grader = scenario.job.grader.endpoint.name if scenario.job.grader.endpoint else None
+    texts = default_gates(tools, grader) if scenario.gates is None else scenario.gates
+    gates = parse_gates(texts, tools, grader, where=scenario.gates_where)
     filled = arrivals(scenario.load, scenario.job.hyperparameters)
     now = datetime.now(UTC)
     setup = Setup(
@@ -117,7 +125,8 @@ def _prepare(target: str, options: RunOptions, environ: Mapping[str, str]) -> Pr
         started_at=now.isoformat(timespec="seconds"),
         run_key=secrets.token_hex(16),
     )
-    return Prepared(scenario, setup, gates, _output_folder(options.out, scenario.name, now), embedded)
+    out = options.out or Path("out") / f"{scenario.name}-{now:%Y%m%d-%H%M%S}"
+    return Prepared(scenario, setup, gates, out, embedded)
 
 
 def _overrides(options: RunOptions) -> Overrides:
@@ -133,54 +142,41 @@ def _overrides(options: RunOptions) -> Overrides:
     )
 
 
-def _output_folder(out: Path | None, name: str, now: datetime) -> Path:
-    folder = out or Path("out") / f"{name}-{now:%Y%m%d-%H%M%S}"
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        message = f"cannot be written: {error.strerror}"
-        raise InputError(message, where=str(path), remedy="choose another --out") from None
-
-
 def _play(prepared: Prepared) -> int:
-    stderr = Console(stderr=True)
-    stdout = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     _allow_many_connections()
+    make_folder(prepared.out)
     with ExitStack() as stack:
         if prepared.embedded is not None:
             stack.enter_context(prepared.embedded.serving())
-        with _writing(prepared.out / JOURNAL):
+        with writing(prepared.out / JOURNAL):
             journal = stack.enter_context(Journal(prepared.out / JOURNAL))
-        watch = stack.enter_context(progress(stderr))
-        conducted: Conducted = trio.run(
-            conduct, prepared.setup, Http11, journal, redactor(prepared.scenario.secrets), watch
-        )
-    summary = conducted.summary
+        stack.enter_context(undisturbed())
+        with progress(stderr_console()) as watch:
+            redact = redactor(prepared.scenario.secrets)
+            summary = trio.run(conduct, prepared.setup, Http11, journal, redact, watch)
+        return _tell(prepared, summary)
+
+
+def _tell(prepared: Prepared, summary: Summary) -> int:
+    """Write the reports and print one of them, whatever the disk says; return the exit code."""
     verdict = judge(prepared.gates, summary)
-    with _writing(prepared.out):
-        written = write_reports(prepared.out, summary, verdict, prepared.scenario.findings)
-    _show(stdout, render(summary, verdict, (*written, JOURNAL), prepared.out))
-    if conducted.failure is not None:
-        raise conducted.failure
-    return 130 if summary.interrupted else EXIT_CODES[verdict.verdict]
-
-
-def _show(stdout: Console, report: RenderableType) -> None:
+    written, refusal = [JOURNAL], None
     try:
-        stdout.print(report)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough; the files and the exit code are still there
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with writing(prepared.out):
+            written += write_reports(prepared.out, summary, verdict, prepared.scenario.findings)
+    except InputError as error:
+        refusal = error
+    stdout_console().print(render(summary, verdict, written, prepared.out))
+    if refusal is not None:
+        raise refusal
+    if summary.failure:
+        raise PreflightError(summary.failure)
+    return EXIT_INTERRUPTED if summary.interrupted else EXIT_CODES[verdict.verdict]
 
 
 def _allow_many_connections() -> None:
-    """Raise the soft limit on open files to the hard one: every rollout in flight may need a socket."""
+    """Raise the soft limit on open files as far as it goes: every rollout in flight may need a socket."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = _MANY_FILES if hard == resource.RLIM_INFINITY else hard
+    with suppress(ValueError, OSError):  # where the system allows less than it says, what it has must do
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -64,8 +64,8 @@ class Dialect(Protocol):
     def read_grader_answer(self, status: int, body: bytes) -> Reading:
         """Read the answer to a grader call; never raises, whatever the bytes."""
 
-    def error_shown(self, fault: Fault) -> str:
-        """Return what the model is shown in place of an output that could not be had."""
+    def error_shown(self, fault: Fault, status: int) -> str:
+        """Return what the model is shown in place of an output; `status` is 0 where no answer came."""
 
     # -- the endpoint's side
 

@@ -26,6 +26,8 @@ SOFT_ERROR = re.compile(
 )
 """Matches, at its start, an output that tells the model of an error although HTTP says all is well."""
 
+_TELLING_CHARS = 256
+
 _OWN_ERRORS: dict[Fault, tuple[int, str]] = {
     Fault.TOO_LARGE: (413, "the tool's answer is larger than 1 MB"),
     Fault.REQUEST_TOO_LARGE: (413, "the tool call is larger than 1 MB"),
@@ -167,9 +169,10 @@ class OpenAI:
             return Reading(output=_text(body), fault=Fault.MALFORMED_ANSWER)
         return Reading(score=score)
 
-    def error_shown(self, fault: Fault) -> str:
-        """Return the platform's own error: 413 for sizes, 504 for time, 502 for the rest."""
-        code, message = _OWN_ERRORS.get(fault, (502, f"the tool gave no usable answer: {fault}"))
+    def error_shown(self, fault: Fault, status: int) -> str:
+        """Return the platform's own error: 413 for sizes, 504 for time, an error's own status, or 502."""
+        own = (status if status >= 300 else 502, f"the tool gave no usable answer: {fault}")
+        code, message = _OWN_ERRORS.get(fault, own)
         return f'{{"error":{{"code":{code},"message":"{message}"}}}}'
 
     def read_tool_request(self, body: bytes) -> ToolRequest:
@@ -238,7 +241,8 @@ def _violations(kind: Any, id_: Any, call_id: Any, ids: CallIds) -> tuple[Violat
 
 
 def _is_soft_error(output: str) -> bool:
-    return SOFT_ERROR.match(output) is not None
+    # The beginning tells, and a pattern must not be led through a megabyte of blanks.
+    return SOFT_ERROR.match(output[:_TELLING_CHARS]) is not None
 
 
 def _text(body: bytes) -> str:

@@ -22,7 +22,7 @@ class Monitor:
         while True:
             due = trio.current_time() + _TICK_S
             await trio.sleep_until(due)
-            self._lag.record(trio.current_time() - due)
+            self._lag.record_lag(trio.current_time() - due, _TICK_S)
 
     def sample(self) -> GeneratorSample:
         """Return the readings so far."""

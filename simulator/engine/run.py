@@ -12,7 +12,7 @@ from simulator.engine.driver import Driver
 from simulator.errors import PolicyError
 from simulator.model import RolloutSpec, Transcript
 from simulator.plan.policy import PolicyFactory
-from simulator.plan.rollout import rollout
+from simulator.plan.rollout import made_by, rollout
 from simulator.plan.schedule import Phase
 from simulator.plan.trainer import Trainer
 from simulator.timers import Timers
@@ -95,7 +95,8 @@ class Run:
         self._hooks.started(spec)
         self.in_flight += 1
         try:
-            policy = self._plan.make_policy(spec.item, random.Random(f"{self._plan.seed}:{spec.index}"))
+            rng = random.Random(f"{self._plan.seed}:{spec.index}")
+            policy = made_by(self._plan.make_policy, spec.item, rng)
             await self._driver.drive(rollout(self._plan.trainer, spec, policy, due), self._hooks.ended)
         except PolicyError as error:
             self.failure = self.failure or error

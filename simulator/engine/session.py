@@ -46,21 +46,17 @@ class Setup(msgspec.Struct, frozen=True):
     run_key: str
 
 
-class Conducted(msgspec.Struct, frozen=True):
-    """What came of a run; `failure` says why it gave up by itself, and the summary is there all the same."""
-
-    summary: Summary
-    failure: PreflightError | None
-
-
 async def conduct(
     setup: Setup,
     make_transport: TransportFactory,
     journal: Journal,
     redact: Callable[[str], str],
     watch: Callable[[Snapshot], None],
-) -> Conducted:
-    """Play the run, keep the journal, return the summary; SIGINT and SIGTERM end it early and in order."""
+) -> Summary:
+    """Play the run, keep the journal, return the summary; SIGINT and SIGTERM end it early and in order.
+
+    What makes the run give up by itself is the summary's `failure`, redacted; nothing is raised.
+    """
     timers = Timers()
     tally = Tally(endpoints_of(setup.job), trio.current_time())
     trainer = Trainer(
@@ -82,7 +78,7 @@ async def conduct(
 
     plan = Plan(trainer, setup.phases, setup.make_policy, setup.seed)
     hooks = Hooks(phase=live.enter, started=tally.add_started, ended=ended)
-    run = Run(plan, Driver(transport, timers, setup.rules.parallel_calls), timers, hooks)
+    run = Run(plan, Driver(transport, timers), timers, hooks)
     failures: list[PreflightError | None] = []
     async with trio.open_nursery() as nursery:
         await nursery.start(timers.serve)
@@ -92,9 +88,10 @@ async def conduct(
         nursery.start_soon(_pulse, run, live, journal, watch, failures)
         await run.play()
         duration_s, generator = trio.current_time() - tally.origin, monitor.sample()
+        transport.close()
+        failures += [run.failure, _attempt_to(journal.put_in_order, journal)]
         nursery.cancel_scope.cancel()
-    transport.close()
-    failures += [run.failure, _attempt_to(journal.put_in_order, journal)]
+    failure = next(filter(None, failures), None)
     facts = RunFacts(
         scenario=setup.scenario,
         seed=setup.seed,
@@ -104,9 +101,10 @@ async def conduct(
         load=_load_summary(setup),
         planned=_planned(setup.phases, tally),
         grader_type=setup.job.grader.type,
+        failure=redact(str(failure)) if failure else "",
         generator=generator,
     )
-    return Conducted(summarise(tally, trainer.endpoints, facts), next(filter(None, failures), None))
+    return summarise(tally, trainer.endpoints, facts)
 
 
 async def _end_on_signals(
@@ -196,7 +194,7 @@ def _left_s(phase: Phase, elapsed_s: float, ended: int) -> float | None:
 def _planned(phases: Sequence[Phase], tally: Tally) -> int:
     """Return the rollouts the schedule asks for; where time may end a phase, those that were started."""
     planned = [phase.planned for phase in phases if phase.planned is not None and phase.duration_s is None]
-    return sum(planned) if len(planned) == len(phases) else sum(tally.planned_per_group.values())
+    return sum(planned) if len(planned) == len(phases) else sum(tally.started_per_group.values())
 
 
 def _load_summary(setup: Setup) -> LoadSummary:

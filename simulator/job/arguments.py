@@ -17,7 +17,7 @@ _OPTIONAL_LEFT_OUT = 0.3
 _DEEPEST = 2  # of a schema that contains itself
 
 
-def argument_pool(item: Item, tool: FunctionTool, seed: int, size: int, *, file: str = "") -> tuple[str, ...]:
+def argument_pool(item: Item, tool: FunctionTool, seed: int, size: int, *, file: str) -> tuple[str, ...]:
     """Return 1 to `size` JSON objects, as strings, that `tool` takes as arguments; `{}` without a schema.
 
     The same for the same seed, row and tool, in any process. ScenarioError, naming the tool and the row's
@@ -35,7 +35,7 @@ def argument_pool(item: Item, tool: FunctionTool, seed: int, size: int, *, file:
     if not pool:
         raise ScenarioError(
             f"no arguments can be generated for the tool {quoted(tool.name)} ({reason})",
-            where=f"{file or item.split}:{item.line}",
+            where=f"{file}:{item.line}",
             remedy="mend its schema, or use a scripted policy",
         )
     return pool

@@ -1,7 +1,7 @@
 """A JSON file as read: each value knows where it stands, and can complain in one line."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,7 +34,7 @@ class Source(msgspec.Struct, frozen=True):
     error: type[InputError]
     line: int = 1
 
-    def fail(self, offset: int, message: str, remedy: str = "") -> InputError:
+    def fail(self, offset: int, message: str, remedy: str) -> InputError:
         """Return the complaint about the character at `offset`."""
         line, column = locate.line_and_column(self.text, offset)
         return self.error(message, where=f"{self.file}:{self.line + line - 1}:{column}", remedy=remedy)
@@ -52,7 +52,7 @@ class Node(msgspec.Struct, frozen=True):
         """The path as people write it: `tools[0].server_url`."""
         return "".join(_step(step) for step in self.path).removeprefix(".") or "the JSON"
 
-    def fail(self, message: str, remedy: str = "") -> InputError:
+    def fail(self, message: str, remedy: str) -> InputError:
         """Return the complaint about this value."""
         return self.source.fail(locate.offset_of(self.source.text, self.path), message, remedy)
 
@@ -90,7 +90,7 @@ class Node(msgspec.Struct, frozen=True):
         if not isinstance(self.value, str):
             self._wrong("a string")
         if not self.value.strip():
-            raise self.fail(f"{self.name} is empty")
+            raise self.fail(f"{self.name} is empty", "mend the value")
         return self.value
 
     def number(self) -> float:
@@ -98,11 +98,11 @@ class Node(msgspec.Struct, frozen=True):
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
             self._wrong("a number")
         if abs(self.value) > _LARGEST_NUMBER:
-            raise self.fail(f"{self.name} is too large")
+            raise self.fail(f"{self.name} is too large", "mend the number")
         return self.value
 
     def _wrong(self, expected: str) -> NoReturn:
-        raise self.fail(f"{self.name} must be {expected}, not {_KINDS[type(self.value)]}")
+        raise self.fail(f"{self.name} must be {expected}, not {_KINDS[type(self.value)]}", "mend the value")
 
 
 def parse(file: str, text: str, error: type[InputError], *, line: int = 1) -> Node:
@@ -111,7 +111,7 @@ def parse(file: str, text: str, error: type[InputError], *, line: int = 1) -> No
     try:
         return Node(source, strictjson.decode(text))
     except strictjson.NotJson as problem:
-        raise source.fail(problem.offset, f"not JSON: {problem.message}") from None
+        raise source.fail(problem.offset, f"not JSON: {problem.message}", "mend the JSON") from None
 
 
 def read_bytes(path: Path, error: type[InputError], remedy: str = "check the path") -> bytes:
@@ -138,15 +138,24 @@ def decode_utf8(data: bytes, file: str, error: type[InputError], *, line: int = 
 
 def is_file(path: Path) -> bool:
     """Tell whether `path` is a file; a name that no file can have is none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+    return _answer(path.is_file)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether `path` is a folder; a name that no folder can have is none."""
+    return _answer(path.is_dir)
 
 
 def listed(names: Iterable[str]) -> str:
     """Return the names in order, separated by commas; "none" where there are none."""
     return ", ".join(quoted(name)[1:-1] for name in sorted(names)) or "none"
+
+
+def _answer(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except (OSError, ValueError):
+        return False
 
 
 def _step(step: str | int) -> str:

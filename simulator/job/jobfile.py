@@ -9,6 +9,7 @@ import msgspec
 from simulator.errors import JobError
 from simulator.job.document import Node, decode_utf8, listed, parse, read_bytes
 from simulator.job.environment import Environ, read_headers, read_url, secrets_of
+from simulator.job.settings import RANGES, Range, range_problem
 from simulator.job.strictjson import printable, quoted
 from simulator.model import Endpoint, Grader, Hyperparameters, Job, Split
 
@@ -18,10 +19,6 @@ GRADER_TYPES = frozenset(
     {"endpoint", "string_check", "text_similarity", "python", "score_model", "label_model", "multi"}
 )
 """The graders a job may have; only `endpoint` is the customer's to serve."""
-
-_WHOLE_NUMBERS = frozenset({"batch_size", "eval_interval", "eval_samples", "n_epochs"})
-_HYPERPARAMETERS = (*sorted(_WHOLE_NUMBERS), "compute_multiplier", "learning_rate_multiplier")
-_MOST = 1_000_000  # no source gives a range; beyond this it is a slip that would exhaust memory
 
 
 class JobFile(msgspec.Struct, frozen=True):
@@ -84,7 +81,9 @@ def _job(node: Node, environ: Environ | None) -> Job:
         tools=tuple(tools.values()),
         grader=grader,
         hyperparameters=_hyperparameters(node.member("hyperparameters")),
-        max_episode_steps=_optional(node.member("max_episode_steps"), _whole),
+        max_episode_steps=_optional(
+            node.member("max_episode_steps"), _whole_in(RANGES[Job]["max_episode_steps"])
+        ),
         response_format=_optional(node.member("response_format"), Node.object),
     )
 
@@ -107,7 +106,7 @@ def _grader(node: Node, environ: Environ | None) -> Grader:
             "grader",
             read_url(node.required("url", "give the URL the grader is served at"), environ),
             read_headers(node.member("headers"), environ),
-            _optional(node.member("rate_limit"), _positive),
+            _optional(node.member("rate_limit"), _number_in(RANGES[Endpoint]["rate_limit"])),
         )
     threshold = _optional(node.member("pass_threshold"), Node.number)
     return Grader(kind.value, name or kind.value, endpoint, threshold)
@@ -115,26 +114,32 @@ def _grader(node: Node, environ: Environ | None) -> Grader:
 
 def _hyperparameters(node: Node | None) -> Hyperparameters:
     values: dict[str, Any] = {}
-    for name in _HYPERPARAMETERS if node else ():
+    for name, bounds in RANGES[Hyperparameters].items() if node else ():
         member = node.member(name) if node else None
         if member and member.value != "auto":
-            values[name] = _whole(member) if name in _WHOLE_NUMBERS else _positive(member)
-    values.pop("learning_rate_multiplier", None)  # checked, but it decides no traffic
+            read = _number_in if name.endswith("_multiplier") else _whole_in
+            values[name] = read(bounds)(member)
+    values.pop("learning_rate_multiplier", None)
     return Hyperparameters(**values)
 
 
-def _positive(node: Node) -> float:
-    value = node.number()
-    if not 0 < value <= _MOST:
-        raise node.fail(f"{node.name} must be above 0 and at most {_MOST}", "mend the number")
-    return float(value)
+def _number_in(bounds: Range) -> Callable[[Node], float]:
+    def read(node: Node) -> float:
+        value = node.number()
+        if problem := range_problem(bounds, value):
+            raise node.fail(f"{node.name} {problem}", "mend the number")
+        return float(value)
+
+    return read
 
 
-def _whole(node: Node) -> int:
-    value = _positive(node)
-    if not value.is_integer():
-        raise node.fail(f"{node.name} must be a whole number", "mend the number")
-    return int(value)
+def _whole_in(bounds: Range) -> Callable[[Node], int]:
+    def read(node: Node) -> int:
+        if not float(node.number()).is_integer():
+            raise node.fail(f"{node.name} must be a whole number", "mend the number")
+        return int(_number_in(bounds)(node))
+
+    return read
 
 
 def _optional(node: Node | None, read: Callable[[Node], T]) -> T | None:

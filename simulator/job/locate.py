@@ -10,21 +10,16 @@ _SPACE = " \t\n\r"
 _scan = JSONDecoder().raw_decode
 
 
-def locate(text: str, path: Path) -> tuple[int, int]:
-    """Return line and column, both from 1, of the value at `path` in valid JSON.
-
-    Where the path leads nowhere, it is the position of the innermost value that does exist.
-    """
-    return line_and_column(text, offset_of(text, path))
-
-
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
     """Return line and column, both from 1, of the character at `offset`."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def offset_of(text: str, path: Path) -> int:
-    """Return the index of the first character of the value at `path`; see `locate`."""
+    """Return the index of the first character of the value at `path` in valid JSON.
+
+    Where the path leads nowhere, it is that of the innermost value that does exist.
+    """
     at = _skip_space(text, 0)
     for step in path:
         found = next((value for key, value in members(text, at) if key == step), None)

@@ -7,7 +7,7 @@ import msgspec
 
 from simulator.errors import InputError, JobError
 from simulator.job.dataset import read_dataset, rows_without_tools, too_few_rows
-from simulator.job.document import is_file, listed
+from simulator.job.document import is_file, is_folder, listed
 from simulator.job.jobfile import JobFile, read_job
 from simulator.job.scenariofile import (
     EmbeddedEndpoints,
@@ -16,7 +16,7 @@ from simulator.job.scenariofile import (
     parse_endpoints,
     parse_scenario,
 )
-from simulator.job.settings import range_problem
+from simulator.job.settings import RANGES, SEED, range_problem
 from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import read_toml
 from simulator.job.target import resolve
@@ -44,6 +44,7 @@ class Overrides(msgspec.Struct, frozen=True):
 class Scenario(msgspec.Struct, frozen=True):
     """A run's whole input, checked. `gates` None means the default gates.
 
+    `gates_where` is what an error about a gate names: the scenario's line, `--gate`, or `gate` for a default.
     `files` are the datasets' paths as messages name them; `secrets`, longest first, are to be redacted from
     whatever is shown or written.
     """
@@ -58,7 +59,7 @@ class Scenario(msgspec.Struct, frozen=True):
     load: Load
     rules: TrainerRules
     gates: tuple[str, ...] | None
-    embedded: EmbeddedEndpoints | None
+    gates_where: str
     directory: Path
     files: dict[Split, str]
     secrets: tuple[str, ...]
@@ -79,6 +80,7 @@ def load_scenario(target: str, overrides: Overrides, environ: Mapping[str, str])
     paths = {split: _dataset_path(split, overrides, scenario, job) for split in _FIELDS}
     items = {split: read_dataset(path, split, job) for split, path in paths.items()}
     files = {split: printable(path) for split, path in paths.items()}
+    gates, gates_where = _gates(scenario, overrides)
     guessed = bool(job.job.tools) and policies[policy].kind == "synthetic"
     return Scenario(
         name=found.name,
@@ -90,8 +92,8 @@ def load_scenario(target: str, overrides: Overrides, environ: Mapping[str, str])
         policies=policies,
         load=load,
         rules=scenario.rules if scenario else TrainerRules(),
-        gates=overrides.gates if overrides.gates is not None else scenario.gates if scenario else None,
-        embedded=scenario.embedded if scenario else None,
+        gates=gates,
+        gates_where=gates_where,
         directory=found.path.parent,
         files=files,
         secrets=job.secrets,
@@ -120,8 +122,7 @@ def _load(scenario: ScenarioFile | None, overrides: Overrides) -> Load:
     changes = {name: getattr(overrides, name) for name in ("compute_multiplier", "steps", "time_scale")}
     changes = {name: value for name, value in changes.items() if value is not None}
     for name, value in changes.items():
-        problem = range_problem(Load, name, value)
-        if problem:
+        if problem := range_problem(RANGES[Load][name], value):
             raise InputError(problem, where=_option(name), remedy="mend the option")
         if load.mode != "training" and name != "time_scale":
             raise InputError(
@@ -133,21 +134,29 @@ def _load(scenario: ScenarioFile | None, overrides: Overrides) -> Load:
 def _seed(scenario: ScenarioFile | None, overrides: Overrides) -> int:
     if overrides.seed is None:
         return scenario.seed if scenario else 0
-    if overrides.seed < 0:
-        message = f"must be at least 0, not {overrides.seed}"
-        raise InputError(message, where="--seed", remedy="mend the option")
+    if problem := range_problem(SEED, overrides.seed):
+        raise InputError(problem, where="--seed", remedy="mend the option")
     return overrides.seed
+
+
+def _gates(scenario: ScenarioFile | None, overrides: Overrides) -> tuple[tuple[str, ...] | None, str]:
+    """Return the gates, None for the default ones, and where they stand."""
+    if overrides.gates is not None:
+        return overrides.gates, "--gate"
+    if scenario and scenario.gates is not None:
+        return scenario.gates, scenario.toml.where("", "gates")
+    return None, "gate"
 
 
 def _policy_name(
     scenario: ScenarioFile | None, overrides: Overrides, policies: Mapping[str, PolicyConfig]
 ) -> str:
-    named = scenario.policy if scenario else None
-    chosen = overrides.policy or named or SYNTHETIC
+    named = scenario.policy if scenario and overrides.policy is None else overrides.policy
+    chosen = SYNTHETIC if named is None else named
     if chosen in policies:
         return chosen
     message, remedy = f"no policy is named {quoted(chosen)}", "known: " + listed(policies)
-    if overrides.policy or scenario is None:
+    if overrides.policy is not None or scenario is None:
         raise InputError(message, where="--policy", remedy=remedy)
     raise scenario.toml.fail("", "policy", message, remedy)
 
@@ -159,10 +168,10 @@ def _dataset_path(split: Split, overrides: Overrides, scenario: ScenarioFile | N
     in_job, remedy = job.datasets[split], f"pass {_option(split)} FILE"
     if option is not None:
         path = Path(option)
-        error = InputError(f"no such file: {printable(path)}", where=_option(split), remedy="check the path")
+        error = InputError(_no_file(path), where=_option(split), remedy="check the path")
     elif scenario and in_scenario is not None:
         path = scenario.toml.path.parent / in_scenario
-        error = scenario.toml.fail("", split, f"no such file: {printable(path)}", "check the path")
+        error = scenario.toml.fail("", split, _no_file(path), "check the path")
     elif in_job is not None:
         path = job.path.parent / in_job.text()
         error = in_job.fail(f"{_FIELDS[split]} {quoted(in_job.text())} is no file beside the job", remedy)
@@ -171,6 +180,10 @@ def _dataset_path(split: Split, overrides: Overrides, scenario: ScenarioFile | N
     if not is_file(path):
         raise error
     return path
+
+
+def _no_file(path: Path) -> str:
+    return f"{'a folder, not a file' if is_folder(path) else 'no such file'}: {printable(path)}"
 
 
 def _option(name: str) -> str:

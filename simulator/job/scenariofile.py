@@ -1,14 +1,13 @@
 """The scenario TOML: what the customer adds to the job, each table read into a struct and checked."""
 
 import random
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from simulator.errors import InputError
-from simulator.job.document import listed
-from simulator.job.settings import missing_setting, range_problems
-from simulator.job.strictjson import printable, quoted
+from simulator.job.settings import SEED, missing_setting, range_problem, range_problems
+from simulator.job.strictjson import printable
 from simulator.job.tables import TomlFile
 from simulator.model import Load, TrainerRules
 from simulator.plan.synthetic import SyntheticPolicy, SyntheticSettings
@@ -25,14 +24,17 @@ class EmbeddedEndpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     `url` and `token` are the names of the environment variables that the job refers to; the caller sets them.
     """
 
-    mock: str
-    url: str
-    token: str
+    mock: Annotated[str, msgspec.Meta(examples=["finqa"])]
+    url: Annotated[str, msgspec.Meta(examples=["TOOLS_URL"])]
+    token: Annotated[str, msgspec.Meta(examples=["TOOLS_TOKEN"])]
     settings: dict[str, Any] = {}
 
 
 class PolicyConfig(msgspec.Struct, frozen=True):
-    """A policy as configured: `agent` and `options` of a scripted one, `synthetic` of a synthetic one."""
+    """A policy as configured: `synthetic` of a synthetic one, the rest of a scripted one.
+
+    `where` is the file and line of its `agent`.
+    """
 
     kind: PolicyKind
     agent: str = ""
@@ -51,14 +53,13 @@ class ScenarioFile(msgspec.Struct, frozen=True):
     seed: int
     policy: str | None
     gates: tuple[str, ...] | None
-    embedded: EmbeddedEndpoints | None
     load: Load
     rules: TrainerRules
     policies: dict[str, PolicyConfig]
 
 
 class _Top(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    job: str
+    job: Annotated[str, msgspec.Meta(examples=["job.json"])]
     train: str | None = None
     valid: str | None = None
     seed: int = 0
@@ -70,21 +71,25 @@ class _Top(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: dict[str, dict[str, Any]] = {}
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    kind: Annotated[PolicyKind, msgspec.Meta(examples=["synthetic"])]
+
+
 class _Scripted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    kind: str
-    agent: str
+    agent: Annotated[str, msgspec.Meta(examples=["agent.py:Agent"])]
     options: dict[str, Any] = {}
 
 
 def parse_scenario(toml: TomlFile) -> ScenarioFile:
     """Check every table of the scenario; ScenarioError, with the line, at the first that is wrong."""
     top = toml.convert("", toml.value, _Top)
-    if top.seed < 0:
-        raise toml.fail("", "seed", f"seed must be at least 0, not {top.seed}", "mend the value")
+    if problem := range_problem(SEED, top.seed):
+        raise toml.fail("", "seed", f"seed {problem}", "mend the value")
     load = toml.convert("load", {k: None if v == NO_LIMIT else v for k, v in top.load.items()}, Load)
     rules = toml.convert("trainer", top.trainer, TrainerRules)
     _check_ranges(toml, "load", load)
     _check_ranges(toml, "trainer", rules)
+    _endpoints(toml, top)  # which is for the command to use, and for us to check
     return ScenarioFile(
         toml=toml,
         job=top.job,
@@ -93,7 +98,6 @@ def parse_scenario(toml: TomlFile) -> ScenarioFile:
         seed=top.seed,
         policy=top.policy,
         gates=top.gates,
-        embedded=parse_endpoints(toml),
         load=load,
         rules=rules,
         policies={name: _policy(toml, name, table) for name, table in top.policies.items()},
@@ -102,8 +106,11 @@ def parse_scenario(toml: TomlFile) -> ScenarioFile:
 
 def parse_endpoints(toml: TomlFile) -> EmbeddedEndpoints | None:
     """Return the table `endpoints` alone; None where there is none."""
-    table = toml.value.get("endpoints")
-    return None if table is None else toml.convert("endpoints", table, EmbeddedEndpoints)
+    return _endpoints(toml, toml.convert("", toml.value, _Top))
+
+
+def _endpoints(toml: TomlFile, top: _Top) -> EmbeddedEndpoints | None:
+    return None if top.endpoints is None else toml.convert("endpoints", top.endpoints, EmbeddedEndpoints)
 
 
 def _check_ranges(toml: TomlFile, table: str, settings: Load | TrainerRules) -> None:
@@ -115,17 +122,14 @@ def _check_ranges(toml: TomlFile, table: str, settings: Load | TrainerRules) -> 
 
 def _policy(toml: TomlFile, name: str, table: dict[str, Any]) -> PolicyConfig:
     place = f"policies.{name}"
-    kind = table.get("kind")
+    kind = toml.convert(place, table, _Kind).kind
+    rest = {key: value for key, value in table.items() if key != "kind"}
     if kind == "scripted":
-        scripted = toml.convert(place, table, _Scripted)
-        return PolicyConfig("scripted", scripted.agent, scripted.options, where=toml.where(place, "agent"))
-    if kind == "synthetic":
-        rest = {key: value for key, value in table.items() if key != "kind"}
-        settings = toml.convert(place, rest, SyntheticSettings)
-        _check_distributions(toml, place, settings)
-        return PolicyConfig("synthetic", synthetic=settings, where=toml.where(place))
-    known = "write kind = one of: " + listed(get_args(PolicyKind))
-    raise toml.fail(place, "kind", f"the policy {quoted(name)} has no known kind", known)
+        scripted = toml.convert(place, rest, _Scripted)
+        return PolicyConfig(kind, scripted.agent, scripted.options, where=toml.where(place, "agent"))
+    settings = toml.convert(place, rest, SyntheticSettings)
+    _check_distributions(toml, place, settings)
+    return PolicyConfig(kind, synthetic=settings)
 
 
 def _check_distributions(toml: TomlFile, place: str, settings: SyntheticSettings) -> None:

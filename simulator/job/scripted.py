@@ -16,13 +16,13 @@ from simulator.errors import ScenarioError
 from simulator.job.document import is_file
 from simulator.job.strictjson import printable, quoted
 from simulator.model import Item
-from simulator.plan.policy import Policy
+from simulator.plan.policy import Policy, ScriptedPolicy
 
 ScriptedClass = Callable[..., Policy]
 """Called with an item, the rollout's own generator, and the scenario's options."""
 
 
-def load_class(reference: str, directory: Path, *, where: str = "") -> ScriptedClass:
+def load_class(reference: str, directory: Path, *, where: str) -> ScriptedClass:
     """Return the class that `FILE.py:CLASS` names, the file relative to `directory`. It runs the file.
 
     ScenarioError where there is no such file or class, the file fails, or the class is no policy.
@@ -40,11 +40,13 @@ def load_class(reference: str, directory: Path, *, where: str = "") -> ScriptedC
     found: Any = getattr(_run(path), class_name, None)
     if not inspect.isclass(found):
         raise ScenarioError(
-            f"has no class {quoted(class_name)}", where=printable(path), remedy=f"mend {where or 'it'}"
+            f"has no class {quoted(class_name)}", where=printable(path), remedy=f"mend {where}"
         )
-    if not callable(getattr(found, "next", None)):
-        message = f"the class {class_name} has no method `next`"
-        raise ScenarioError(message, where=printable(path), remedy="subclass ScriptedPolicy")
+    lacking = _lacking(found)
+    if lacking:
+        method, remedy = lacking
+        message = f"the class {class_name} has no method `{method}`"
+        raise ScenarioError(message, where=printable(path), remedy=remedy)
     return cast("ScriptedClass", found)
 
 
@@ -53,12 +55,22 @@ def check_options(policy: ScriptedClass, options: dict[str, Any], *, where: str)
     nothing = Item(0, "train", 1, msgspec.Raw(b"{}"), {})
     try:
         inspect.signature(policy).bind(nothing, random.Random(0), **options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # ValueError: a class whose signature is not to be had
         raise ScenarioError(
             f"{getattr(policy, '__name__', 'the policy')} does not take these options: {error}",
             where=where,
             remedy="mend the policy's table `options`",
         ) from None
+
+
+def _lacking(policy: Any) -> tuple[str, str] | None:
+    """Return the method that the class would need to be a policy, and the remedy; None where it is one."""
+    inherited = getattr(policy, "next", None)
+    if not callable(inherited) or inherited is Policy.next:
+        return "next", "subclass ScriptedPolicy"
+    if inherited is ScriptedPolicy.next and policy.play is ScriptedPolicy.play:
+        return "play", "write it as ScriptedPolicy describes"
+    return None
 
 
 def _run(path: Path) -> ModuleType:
@@ -73,7 +85,7 @@ def _run(path: Path) -> ModuleType:
     except SyntaxError as error:
         where = f"{_shown(error.filename or '', path)}:{error.lineno or 1}"
         raise ScenarioError(f"syntax error: {error.msg}", where=where, remedy="mend the line") from None
-    except Exception as error:  # whatever a customer's file may raise
+    except BaseException as error:  # whatever a customer's file may raise, SystemExit included
         raise ScenarioError(
             f"failed when it was loaded: {_one_line(error)}",
             where=_last_line(error, path),
@@ -82,11 +94,11 @@ def _run(path: Path) -> ModuleType:
     return module
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def _one_line(error: BaseException) -> str:
+    return printable(" ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":"))
 
 
-def _last_line(error: Exception, path: Path) -> str:
+def _last_line(error: BaseException, path: Path) -> str:
     """Return where in the file the error came up; the file alone where it never ran."""
     lines = [
         f.lineno

@@ -1,50 +1,72 @@
-"""The ranges of all numeric settings, in one place, and what each load mode cannot do without."""
+"""The ranges of all numbers that a scenario, a job or an option may set, and what each load mode needs."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from simulator.model import Load, TrainerRules
+from simulator.model import Endpoint, Hyperparameters, Job, Load, TrainerRules
 
-_MOST = 1_000_000_000  # in any unit; beyond it lie slips and infinity
-_AT_LEAST_0 = (0, False)
-_ABOVE_0 = (0, True)
-_AT_LEAST_1 = (1, False)
+Range = tuple[float, float]
+"""The lowest and the highest value, both allowed."""
 
-LOWER_BOUNDS: dict[type[msgspec.Struct], dict[str, tuple[float, bool]]] = {
+_LEAST = 0.001  # of what cannot be 0: still less is a slip, and would take for ever
+_SECONDS = (0, 1_000_000)  # 11 days
+_SECONDS_ABOVE_0 = (_LEAST, 1_000_000)
+_PER_SECOND = (_LEAST, 1_000_000)
+_BATCH_SIZE = (1, 100_000)
+_GROUP_SIZE = (1, 10_000)
+_MULTIPLIER = (_LEAST, 1_000)
+_IN_FLIGHT = (1, 1_000_000)
+_STEPS = (1, 10_000)
+_RETRIES = (0, 100)
+_BYTES = (1, 1_000_000_000)
+
+SEED: Range = (0, 2**63 - 1)
+
+RANGES: dict[type[msgspec.Struct], dict[str, Range]] = {
     Load: {
-        "steps": _AT_LEAST_1,
-        "batch_size": _AT_LEAST_1,
-        "group_size": _AT_LEAST_1,
-        "compute_multiplier": _ABOVE_0,
-        "in_flight_limit": _AT_LEAST_1,
-        "update_s": _AT_LEAST_0,
-        "eval_interval": _AT_LEAST_1,
-        "eval_samples": _AT_LEAST_1,
-        "eval_in_flight_limit": _AT_LEAST_1,
-        "in_flight": _AT_LEAST_1,
-        "rollouts_per_s": _ABOVE_0,
-        "duration_s": _ABOVE_0,
-        "rollouts": _AT_LEAST_1,
-        "time_scale": _AT_LEAST_0,
-        "tokens_per_s": _ABOVE_0,
-        "grace_s": _AT_LEAST_0,
+        "steps": _STEPS,
+        "batch_size": _BATCH_SIZE,
+        "group_size": _GROUP_SIZE,
+        "compute_multiplier": _MULTIPLIER,
+        "in_flight_limit": _IN_FLIGHT,
+        "update_s": _SECONDS,
+        "eval_interval": _STEPS,
+        "eval_samples": _GROUP_SIZE,
+        "eval_in_flight_limit": _IN_FLIGHT,
+        "in_flight": _IN_FLIGHT,
+        "rollouts_per_s": _PER_SECOND,
+        "duration_s": _SECONDS_ABOVE_0,
+        "rollouts": (1, 100_000_000),
+        "time_scale": (0, 1_000),
+        "tokens_per_s": _PER_SECOND,
+        "grace_s": _SECONDS,
     },
     TrainerRules: {
-        "tool_retries": _AT_LEAST_0,
-        "grader_retries": _AT_LEAST_0,
-        "retry_backoff_s": _AT_LEAST_0,
-        "retry_backoff_factor": _AT_LEAST_1,
-        "tool_time_limit_s": _ABOVE_0,
-        "grader_time_limit_s": _ABOVE_0,
-        "connect_time_limit_s": _ABOVE_0,
-        "max_request_bytes": _AT_LEAST_1,
-        "max_answer_bytes": _AT_LEAST_1,
-        "parallel_calls": _AT_LEAST_1,
+        "tool_retries": _RETRIES,
+        "grader_retries": _RETRIES,
+        "retry_backoff_s": _SECONDS,
+        "retry_backoff_factor": (1, 100),
+        "tool_time_limit_s": _SECONDS_ABOVE_0,
+        "grader_time_limit_s": _SECONDS_ABOVE_0,
+        "connect_time_limit_s": _SECONDS_ABOVE_0,
+        "max_request_bytes": _BYTES,
+        "max_answer_bytes": _BYTES,
+        "parallel_calls": (1, 10_000),
+    },
+    Endpoint: {"rate_limit": _PER_SECOND},
+    Job: {"max_episode_steps": (1, 1_000_000)},
+    Hyperparameters: {
+        "batch_size": _BATCH_SIZE,
+        "compute_multiplier": _MULTIPLIER,
+        "eval_interval": (1, 1_000_000),  # a job has as many steps as its data and epochs make
+        "eval_samples": _GROUP_SIZE,
+        "n_epochs": (1, 1_000_000),
+        "learning_rate_multiplier": (1e-9, 1_000_000),  # decides no traffic, and is not in the struct
     },
 }
-"""For each setting its lower bound, and whether the bound itself is excluded; `_MOST` bounds them all."""
+"""No source gives them: beyond lie slips, what would exhaust memory, and what would never end."""
 
 _END = ("duration_s", "rollouts")
 _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -55,21 +77,17 @@ _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
 """For each load mode groups of settings, at least one of each group being needed."""
 
 
-def range_problem(kind: type[msgspec.Struct], field: str, value: float) -> str:
-    """Return what is wrong with the value of a setting; "" where nothing is."""
-    bound, exclusive = LOWER_BOUNDS[kind][field]
-    if value > _MOST:
-        return f"must be at most {_MOST}"
-    if value > bound or (value == bound and not exclusive):
-        return ""
-    return f"must be {'above' if exclusive else 'at least'} {bound}, not {value}"
+def range_problem(bounds: Range, value: float) -> str:
+    """Return what is wrong with a value that must be in the range; "" where nothing is."""
+    lowest, highest = bounds
+    return "" if lowest <= value <= highest else f"must be from {lowest} to {highest}"
 
 
 def range_problems(settings: msgspec.Struct) -> Iterator[tuple[str, str]]:
     """Yield field and complaint for each setting that is out of its range; None is in every range."""
-    for field in LOWER_BOUNDS[type(settings)]:
+    for field, bounds in RANGES[type(settings)].items():
         value: Any = getattr(settings, field)
-        problem = "" if value is None else range_problem(type(settings), field, value)
+        problem = "" if value is None else range_problem(bounds, value)
         if problem:
             yield field, problem
 

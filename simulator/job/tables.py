@@ -3,7 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -15,8 +15,20 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _HEADER = re.compile(r"\s*\[+\s*([^\]]*?)\s*\]")
-_UNKNOWN = re.compile(r"unknown field `(.*?)`")
-_FIELD = re.compile(r" - at `\$\.([\w-]+)")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
+_MISSING = re.compile(r"Object missing required field `(.*?)`")
+_WRONG_TYPE = re.compile(r"Expected `(\w+).*?`, got `(\w+)`")
+
+_KINDS = {
+    "int": "a whole number",
+    "float": "a decimal number",
+    "bool": "a boolean",
+    "str": "a string",
+    "array": "an array",
+    "object": "a table",
+    "null": '"none"',
+}
+_WANTED = {**_KINDS, "float": "a number", "bool": "true or false"}
 
 
 class TomlFile(msgspec.Struct, frozen=True):
@@ -47,7 +59,7 @@ class TomlFile(msgspec.Struct, frozen=True):
                 return number
         return header_line
 
-    def fail(self, table: str, key: str, message: str, remedy: str = "") -> ScenarioError:
+    def fail(self, table: str, key: str, message: str, remedy: str) -> ScenarioError:
         """Return the complaint about a key of a table."""
         return ScenarioError(message, where=self.where(table, key), remedy=remedy)
 
@@ -56,17 +68,40 @@ class TomlFile(msgspec.Struct, frozen=True):
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            self._explain(table, printable(str(error)), kind)
+            raise self._explained(table, value, printable(str(error)), kind) from None
 
-    def _explain(self, table: str, message: str, kind: type[msgspec.Struct]) -> NoReturn:
+    def _explained(self, table: str, value: Any, message: str, kind: type[msgspec.Struct]) -> ScenarioError:
+        """Translate the library's message about a table."""
         place = f" in [{printable(table)}]" if table else ""
-        unknown, field = _UNKNOWN.search(message), _FIELD.search(message)
-        if unknown:
+        if unknown := _UNKNOWN.match(message):
             known = "known: " + listed(kind.__struct_fields__)
-            raise self.fail(table, unknown[1], f"unknown key {quoted(unknown[1])}{place}", known)
-        key = field[1] if field else ""
-        problem = message.split(" - at ", maxsplit=1)[0].replace("`", "").replace("Expected", "expected")
-        raise self.fail(table, key, f"{printable(key) or 'the table'}{place}: {problem}", "mend the value")
+            return self.fail(table, unknown[1], f"unknown key {quoted(unknown[1])}{place}", known)
+        if missing := _MISSING.match(message):
+            remedy = f'write {missing[1]} = "{_example(kind, missing[1])}"'
+            return self.fail(table, "", f"no key {quoted(missing[1])}{place}", remedy)
+        problem, _, at = message.rpartition(" - at ")
+        path = at.strip("`").removeprefix("$.")
+        key = path.partition("[")[0]
+        return self.fail(table, key, *_wrong_value(path + place, value.get(key), problem, kind, key))
+
+
+def _wrong_value(
+    name: str, value: Any, problem: str, kind: type[msgspec.Struct], key: str
+) -> tuple[str, str]:
+    """Return the complaint about a value that is not what its key takes, and the remedy."""
+    if wrong := _WRONG_TYPE.match(problem):
+        found = _KINDS.get(wrong[2], f"a {wrong[2]}")
+        return f"{name} must be {_WANTED[wrong[1]]}, not {found}", "mend the value"
+    if problem.startswith("Invalid enum value"):
+        known = listed(get_args(get_type_hints(kind)[key]))
+        return f"{name} is {quoted(value)}, which is not known", f"known: {known}"
+    return f"{name}: {problem.lower()}", "mend the value"
+
+
+def _example(kind: type[msgspec.Struct], key: str) -> str:
+    """Return what could stand for a required key: the example that its annotation carries."""
+    examples = get_type_hints(kind, include_extras=True)[key].__metadata__[0].examples
+    return str(examples[0])
 
 
 def read_toml(path: Path) -> TomlFile:
@@ -81,6 +116,5 @@ def read_toml(path: Path) -> TomlFile:
         where = f"{printable(path)}:{place}"
         raise ScenarioError(f"not TOML: {message}", where=where, remedy="mend the line") from None
     except (RecursionError, ValueError):
-        raise ScenarioError(
-            "not TOML: nested too deeply, or a number too long", where=printable(path)
-        ) from None
+        message = "not TOML: nested too deeply, or a number too long"
+        raise ScenarioError(message, where=printable(path), remedy="mend the file") from None

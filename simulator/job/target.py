@@ -42,7 +42,7 @@ def resolve(target: str) -> Target:
     if target in bundled:
         return Target("scenario", bundled[target])
     path = Path(target)
-    for candidate in (path, path / SCENARIO_FILE):
+    for candidate in (path, path / SCENARIO_FILE) if target else ():
         if is_file(candidate):
             return Target(_kind_of(candidate), candidate)
     raise InputError(

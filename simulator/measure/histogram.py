@@ -28,6 +28,15 @@ class Histogram:
             microseconds = HIGHEST_US
         self._hdr.record_value(microseconds)
 
+    def record_lag(self, seconds: float, interval_s: float) -> None:
+        """Add how late a tick came that is due every `interval_s`, and the ticks that were missed meanwhile.
+
+        So a percentile is one of time: a second of standstill weighs a second, not a single tick.
+        """
+        while seconds >= 0:
+            self.record(seconds)
+            seconds -= interval_s
+
     @property
     def count(self) -> int:
         """Return how many durations were recorded."""

@@ -106,7 +106,7 @@ class LineWriter:
             call_id=outcome.call_id,
             arguments=self._redact(outcome.call.arguments) if outcome.call else None,
             output=self._shown(outcome.output),
-            output_chars=len(outcome.output),
+            output_chars=outcome.output_chars,
             fault=outcome.fault,
             soft_error=outcome.soft_error,
             violations=outcome.violations,

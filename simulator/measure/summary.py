@@ -11,9 +11,10 @@ from itertools import groupby
 
 import msgspec
 
+from simulator.faults import Fault
 from simulator.measure.histogram import Histogram
 from simulator.measure.tally import EndpointTally, RolloutRecord, Tally
-from simulator.measure.trust import GeneratorSample, GeneratorSummary, judge
+from simulator.measure.trust import GeneratorSample, GeneratorSummary, Measured, judge
 from simulator.model import Endpoint, EndpointKind
 from simulator.plan.pacer import Pacer
 
@@ -33,7 +34,7 @@ class LoadSummary(msgspec.Struct, frozen=True):
 
 
 class CallsPerRollout(msgspec.Struct, frozen=True):
-    """Tool calls per rollout that was not interrupted."""
+    """Tool calls per completed rollout."""
 
     mean: float
     max: int
@@ -43,7 +44,8 @@ class RolloutsSummary(msgspec.Struct, frozen=True):
     """What became of the rollouts; planned = completed + discarded + interrupted (or never started).
 
     A false zero is a rollout graded zero in which a call had ended in a fault; its rate is by graded
-    rollouts, the discarded rate by those that ended. An incomplete group misses one of its rollouts.
+    rollouts, the discarded rate by those that ended. `groups` counts those of which a rollout was started; an
+    incomplete one misses some of its rollouts.
     """
 
     planned: int
@@ -77,7 +79,9 @@ class Durations(msgspec.Struct, frozen=True):
 class EndpointSummary(msgspec.Struct, frozen=True):
     """One endpoint. `error_rate` is the share of attempts that ended in a fault.
 
-    `plateau_per_s` is the rate of answers while calls were piling up, None where they never did.
+    `resent` counts requests that went out twice because a kept-alive connection was gone, `unfinished` those
+    without an answer when the run was stopped, which no other number contains. `plateau_per_s` is the rate of
+    answers while calls were piling up, None where they never did.
     """
 
     name: str
@@ -91,6 +95,9 @@ class EndpointSummary(msgspec.Struct, frozen=True):
     soft_errors: int
     violations: dict[str, int]
     connections_reused: int
+    resent: int
+    unfinished: int
+    unfinished_max_ms: float
     service_ms: Durations
     schedule_delay_ms: Durations
     plateau_per_s: float | None = None
@@ -142,7 +149,7 @@ class SeriesSummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The whole run."""
+    """The whole run; `failure` says why it gave up by itself, "" where it did not."""
 
     scenario: str
     seed: int
@@ -155,6 +162,7 @@ class Summary(msgspec.Struct, frozen=True):
     tools: EndpointSummary | None
     steps: tuple[StepSummary, ...]
     grader: GraderSummary
+    failure: str
     generator: GeneratorSummary
     series: SeriesSummary
 
@@ -189,12 +197,13 @@ class RunFacts(msgspec.Struct, frozen=True):
     load: LoadSummary
     planned: int
     grader_type: str
+    failure: str
     generator: GeneratorSample
 
 
 def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> Summary:
     """Compute the summary of a run."""
-    summaries = tuple(_endpoint(e.name, e.kind, [tally.endpoints[e.name]]) for e in endpoints)
+    summaries = tuple(_endpoint(e.name, e.kind, [tally.endpoints[e.name]], facts.load) for e in endpoints)
     tools = [tally.endpoints[e.name] for e in endpoints if e.kind == "tool"]
     grader_limit = next((e.rate_limit for e in endpoints if e.kind == "grader"), None)
     steps = tuple(_steps(tally, grader_limit))
@@ -207,12 +216,11 @@ def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> S
         load=facts.load,
         rollouts=_rollouts(tally, facts.planned),
         endpoints=summaries,
-        tools=_endpoint("tools", "tool", tools) if tools else None,
+        tools=_endpoint("tools", "tool", tools, facts.load) if tools else None,
         steps=steps,
         grader=GraderSummary(facts.grader_type, _scores(tally.rollouts)),
-        generator=judge(
-            facts.generator, [(s.name, s.service_ms.p99, s.schedule_delay_ms.p99) for s in summaries]
-        ),
+        failure=facts.failure,
+        generator=judge(facts.generator, map(_measured, summaries)),
         series=_series(tally, facts.duration_s),
     )
 
@@ -220,7 +228,9 @@ def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> S
 # -- endpoints -------------------------------------------------------------------------------------------
 
 
-def _endpoint(name: str, kind: EndpointKind, parts: Sequence[EndpointTally]) -> EndpointSummary:
+def _endpoint(
+    name: str, kind: EndpointKind, parts: Sequence[EndpointTally], load: LoadSummary
+) -> EndpointSummary:
     total = EndpointTally()
     for part in parts:
         total.merge(part)
@@ -236,9 +246,22 @@ def _endpoint(name: str, kind: EndpointKind, parts: Sequence[EndpointTally]) -> 
         soft_errors=total.soft_errors,
         violations=dict(sorted(total.violations.items())),
         connections_reused=total.reused,
+        resent=total.resent,
+        unfinished=total.unfinished,
+        unfinished_max_ms=total.unfinished_max_s * 1000,
         service_ms=_durations(total.service),
         schedule_delay_ms=_durations(total.delay),
-        plateau_per_s=_plateau_per_s(total),
+        # A steady load sends as fast as it is answered, so its rate is even without any limit.
+        plateau_per_s=None if load.mode == "steady" else _plateau_per_s(total),
+    )
+
+
+def _measured(endpoint: EndpointSummary) -> Measured:
+    return Measured(
+        name=endpoint.name,
+        service_p99_ms=endpoint.service_ms.p99,
+        delay_p99_ms=endpoint.schedule_delay_ms.p99,
+        no_socket=endpoint.faults.get(Fault.NO_SOCKET, 0),
     )
 
 
@@ -250,14 +273,16 @@ def _durations(histogram: Histogram) -> Durations:
     )  # fmt: skip
 
 
-_SLOWED_DOWN = 5.0  # a median this many times the fastest answer means that calls wait for one another
+_SLOWED_DOWN = 4.0  # a median this many times the fast answers means that calls wait for one another
+_FAST = 10.0  # percentile; a skewed but idle endpoint, log-normal with sigma 1, has a median 3.6 times this
 _STEADY = 0.35  # the coefficient of variation under which a rate per second counts as a plateau
 _SECONDS_NEEDED = 3
 
 
 def _plateau_per_s(tally: EndpointTally) -> float | None:
     """Return the answers per second while calls piled up, when that rate did not follow what was sent."""
-    if tally.service.percentile_ms(50) < _SLOWED_DOWN * tally.service.min_ms or not tally.done_per_s:
+    fast_ms = tally.service.percentile_ms(_FAST)
+    if tally.service.percentile_ms(50) < _SLOWED_DOWN * fast_ms or not tally.done_per_s:
         return None
     backlog, waiting = 0, {}
     for second in range(min(tally.sent_per_s), max(tally.done_per_s) + 1):
@@ -291,9 +316,9 @@ def _rollouts(tally: Tally, planned: int) -> RolloutsSummary:
         discarded_rate=_share(states["discarded"], len(ended)),
         false_zero=false_zero,
         false_zero_rate=_share(false_zero, states["graded"]),
-        groups=len(tally.planned_per_group),
+        groups=len(tally.started_per_group),
         groups_incomplete=sum(
-            complete_per_group[group] < size for group, size in tally.planned_per_group.items()
+            complete_per_group[group] < size for group, size in tally.started_per_group.items()
         ),
         calls_per_rollout=CallsPerRollout(statistics.fmean(calls), max(calls)),
         tokens_per_rollout=statistics.fmean([r.tokens for r in ended if r.state != "discarded"] or [0]),

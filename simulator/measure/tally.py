@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from simulator.faults import NEVER_ANSWERED
+from simulator.faults import NEVER_ANSWERED, Fault
 from simulator.measure.histogram import Histogram
 from simulator.model import Attempt, Endpoint, Outcome, RolloutSpec, Transcript
 
@@ -17,7 +17,9 @@ class EndpointTally:
     """One endpoint's counts. The per-second series are keyed by whole seconds since the run began."""
 
     def __init__(self) -> None:
-        self.calls = self.attempts = self.given_up = self.soft_errors = self.reused = 0
+        self.calls = self.attempts = self.given_up = self.soft_errors = self.reused = self.resent = 0
+        self.unfinished = 0
+        self.unfinished_max_s = 0.0
         self.faults: Counter[str] = Counter()
         self.violations: Counter[str] = Counter()
         self.service, self.delay = Histogram(), Histogram()
@@ -26,10 +28,15 @@ class EndpointTally:
         self.faults_per_s: Counter[int] = Counter()
 
     def add_attempt(self, attempt: Attempt, origin: float) -> None:
-        """Count one attempt of a run that began at `origin`."""
+        """Count one attempt of a run that began at `origin`; unfinished ones are kept apart."""
+        if attempt.fault is Fault.UNFINISHED:
+            self.unfinished += 1
+            self.unfinished_max_s = max(self.unfinished_max_s, attempt.done - attempt.sent)
+            return
         self.attempts += 1
         self.calls += attempt.number == 1
         self.reused += attempt.reused
+        self.resent += attempt.resent
         done_second = int(attempt.done - origin)
         self.sent_per_s[int(attempt.sent - origin)] += 1
         self.done_per_s[done_second] += 1
@@ -54,11 +61,14 @@ class EndpointTally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
+        for name in _MAXIMA:
+            setattr(self, name, max(getattr(self, name), getattr(other, name)))
         self.service.merge(other.service)
         self.delay.merge(other.delay)
 
 
-_NUMBERS = ("calls", "attempts", "given_up", "soft_errors", "reused")
+_NUMBERS = ("calls", "attempts", "given_up", "soft_errors", "reused", "resent", "unfinished")
+_MAXIMA = ("unfinished_max_s",)
 _COUNTERS = ("faults", "violations", "sent_per_s", "done_per_s", "faults_per_s")
 
 
@@ -87,7 +97,7 @@ class Tally:
         self.origin = origin
         self.endpoints = {endpoint.name: EndpointTally() for endpoint in endpoints}
         self.rollouts: list[RolloutRecord] = []
-        self.planned_per_group: Counter[int] = Counter()
+        self.started_per_group: Counter[int] = Counter()
         self._by_index = list(self.endpoints.values())
 
     def add_attempt(self, attempt: Attempt) -> None:
@@ -96,7 +106,7 @@ class Tally:
 
     def add_started(self, spec: RolloutSpec) -> None:
         """Note that a rollout of the group was started."""
-        self.planned_per_group[spec.group] += 1
+        self.started_per_group[spec.group] += 1
 
     def add_transcript(self, transcript: Transcript) -> None:
         """Count a rollout that has ended."""
@@ -128,19 +138,19 @@ class Tally:
         for name, tally in other.endpoints.items():
             self.endpoints[name].merge(tally)
         self.rollouts.extend(other.rollouts)
-        self.planned_per_group.update(other.planned_per_group)
+        self.started_per_group.update(other.started_per_group)
 
     def to_bytes(self) -> bytes:
         """Return all counts as MessagePack."""
         endpoints = {
             name: {
-                **{field: getattr(tally, field) for field in (*_NUMBERS, *_COUNTERS)},
+                **{field: getattr(tally, field) for field in (*_NUMBERS, *_MAXIMA, *_COUNTERS)},
                 "service": tally.service.to_text(),
                 "delay": tally.delay.to_text(),
             }
             for name, tally in self.endpoints.items()
         }
-        return msgspec.msgpack.encode(_Shard(self.origin, endpoints, self.rollouts, self.planned_per_group))
+        return msgspec.msgpack.encode(_Shard(self.origin, endpoints, self.rollouts, self.started_per_group))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Tally":
@@ -149,7 +159,7 @@ class Tally:
         tally = cls((), shard.origin)
         for name, fields in shard.endpoints.items():
             endpoint = tally.endpoints[name] = EndpointTally()
-            for field in _NUMBERS:
+            for field in (*_NUMBERS, *_MAXIMA):
                 setattr(endpoint, field, fields[field])
             for field in _COUNTERS:
                 getattr(endpoint, field).update(fields[field])
@@ -157,7 +167,7 @@ class Tally:
             endpoint.delay = Histogram.from_text(str(fields["delay"]))
         tally._by_index = list(tally.endpoints.values())
         tally.rollouts = shard.rollouts
-        tally.planned_per_group.update(shard.planned_per_group)
+        tally.started_per_group.update(shard.started_per_group)
         return tally
 
 
@@ -165,4 +175,4 @@ class _Shard(msgspec.Struct, array_like=True):
     origin: float
     endpoints: dict[str, dict[str, object]]
     rollouts: list[RolloutRecord]
-    planned_per_group: dict[int, int]
+    started_per_group: dict[int, int]

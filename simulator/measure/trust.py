@@ -36,10 +36,19 @@ class GeneratorSummary(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-def judge(sample: GeneratorSample, endpoints: Iterable[tuple[str, float, float]]) -> GeneratorSummary:
-    """Judge a run by its lag and by each endpoint's (name, service p99 in ms, schedule delay p99 in ms).
+class Measured(msgspec.Struct, frozen=True):
+    """What is held against the generator's own doing at one endpoint; `no_socket` counts attempts."""
 
-    A delay is held against the generator when it is both long and a sizeable part of what was measured.
+    name: str
+    service_p99_ms: float
+    delay_p99_ms: float
+    no_socket: int
+
+
+def judge(sample: GeneratorSample, endpoints: Iterable[Measured]) -> GeneratorSummary:
+    """Judge a run by the generator's lag, and by what of each endpoint's numbers was the generator's doing.
+
+    A delay is held against it when it is both long and a sizeable part of what was measured.
     """
     lag = LagMs(sample.lag.percentile_ms(50), sample.lag.percentile_ms(99), sample.lag.max_ms)
     reasons = []
@@ -47,11 +56,17 @@ def judge(sample: GeneratorSample, endpoints: Iterable[tuple[str, float, float]]
         reasons.append(
             f"the generator's own loop ran {lag.p99:.0f} ms late at p99: give it a core of its own"
         )
-    for name, service_ms, delay_ms in endpoints:
-        if delay_ms > max(MOST_DELAY_MS, MOST_DELAY_SHARE * service_ms):
+    for endpoint in endpoints:
+        if endpoint.delay_p99_ms > max(MOST_DELAY_MS, MOST_DELAY_SHARE * endpoint.service_p99_ms):
             reasons.append(
-                f"calls to {name} left {delay_ms:.0f} ms late at p99, beside {service_ms:.0f} ms of service:"
-                " start fewer rollouts, or give the generator a core of its own"
+                f"calls to {endpoint.name} left {endpoint.delay_p99_ms:.0f} ms late at p99, beside"
+                f" {endpoint.service_p99_ms:.0f} ms of service: start fewer rollouts, or give the generator"
+                " a core of its own"
+            )
+        if endpoint.no_socket:
+            reasons.append(
+                f"{endpoint.no_socket} attempts at {endpoint.name} found no socket left on this machine:"
+                " raise its limit on open files (`ulimit -n`), or start fewer rollouts"
             )
     cpu = sample.cpu_s / sample.wall_s if sample.wall_s else 0.0
     return GeneratorSummary(cpu, lag, not reasons, tuple(reasons))

@@ -5,6 +5,9 @@ Who drives it waits until `due`, puts `body` on the wire and sends the reply bac
     call ──Wait(until)──▶ driver      only before a rate limit: the place in its queue is taken when due
     call ──Send(due, body)──▶ driver ──Reply──▶ call
     call ──▶ Outcome
+
+When the run ends first, the driver throws `Interrupted` in: a call whose request was out becomes an
+unfinished outcome, any other one leaves nothing.
 """
 
 from collections.abc import Callable, Generator
@@ -31,7 +34,17 @@ class Wait(msgspec.Struct, frozen=True, gc=False):
     until: float
 
 
+class Interrupted(Exception):  # noqa: N818 it is no error: the run ends first
+    """Thrown in when the run ends at `at`; a rollout is also given the `outcomes` of its turn so far."""
+
+    def __init__(self, at: float, outcomes: tuple[Outcome, ...] = ()) -> None:
+        self.at, self.outcomes = at, outcomes
+
+
 Call = Generator[Send | Wait, Reply | None, Outcome]
+StartCall = Callable[[float], Call]
+"""Makes the call that is due at the given moment."""
+
 Reader = Callable[[int, bytes], Reading]
 
 
@@ -57,7 +70,7 @@ def call(
         due = attempt.done + backoff_s(trainer.rules, attempt.number)
     output = reading.output
     if reading.fault is not None and not output:
-        output = trainer.dialect.error_shown(reading.fault)
+        output = trainer.dialect.error_shown(reading.fault, attempt.status)
     return Outcome(
         endpoint=endpoint,
         call=tool_call,
@@ -65,6 +78,7 @@ def call(
         attempts=tuple(attempts),
         done=attempt.done,
         output=output,
+        output_chars=len(output),
         score=reading.score,
         fault=reading.fault,
         soft_error=reading.soft_error,
@@ -82,9 +96,16 @@ def _attempt(
     if (pacer := trainer.pacers[endpoint]) is not None:
         yield Wait(due)
         due = pacer.reserve(due)
-    reply = yield Send(due, endpoint, body)
+    try:
+        reply = yield Send(due, endpoint, body)
+    except Interrupted as stop:
+        if stop.at <= due:
+            raise
+        fault = Fault.UNFINISHED
+        return Attempt(endpoint, number, due, due, stop.at, fault=fault), Reading(fault=fault)
     assert reply is not None  # noqa: S101 the driver's half of the protocol above
-    reading = read(reply.status, reply.body) if reply.fault is None else Reading(fault=reply.fault)
+    fault_on_wire = _fault_on_wire(reply)
+    reading = read(reply.status, reply.body) if fault_on_wire is None else Reading(fault=fault_on_wire)
     attempt = Attempt(
         endpoint,
         number,
@@ -95,5 +116,13 @@ def _attempt(
         reply.status,
         reading.fault,
         reply.reused,
+        reply.resent,
     )
     return attempt, reading
+
+
+def _fault_on_wire(reply: Reply) -> Fault | None:
+    """Return the transport's fault, but a 5xx is a 5xx however long its page is."""
+    if reply.fault is Fault.TOO_LARGE and reply.status >= 500:
+        return Fault.HTTP_5XX
+    return reply.fault

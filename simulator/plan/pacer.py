@@ -2,7 +2,7 @@
 
 
 class Pacer:
-    """Gives out moments at most `per_s` apart: the n-th request since an idle time may go n / per_s later.
+    """Gives out moments at least 1 / per_s apart: the n-th after a first may go n / per_s later.
 
     No bursts are saved up: after a quiet minute, the next two requests are still 1 / per_s apart.
     """

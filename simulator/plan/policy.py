@@ -1,7 +1,8 @@
 """What stands in for the model: the protocol, and the base class of scripted policies."""
 
 import random
-from collections.abc import Callable, Generator
+import sys
+from collections.abc import Callable, Collection, Generator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -74,3 +75,44 @@ class ScriptedPolicy:
     def ask(self, name: str, *, tokens: int, **arguments: Any) -> Turn:
         """Return a turn of one call."""
         return Turn(calls=(self.call(name, **arguments),), tokens=tokens)
+
+
+def problem_with(turn: Any, tools: Collection[str]) -> str:
+    """Return what no model could have done in this turn, after the policy's name; "" where all is well."""
+    if not isinstance(turn, Turn):
+        return f"returned {type(turn).__name__}, not a Turn"
+    if not _is_text(turn.answer):
+        return f"gave an answer that is no text: {turn.answer!r:.80}"
+    if not (_is_amount(turn.tokens) and _is_amount(turn.think_s)):
+        return f"thought for tokens={turn.tokens!r}, think_s={turn.think_s!r}"
+    calls: Any = turn.calls
+    if not isinstance(calls, Sequence):
+        return f"asked for {calls!r:.80}, which is no sequence of calls"
+    return next(filter(None, (_problem_with_call(asked, tools) for asked in calls)), "")
+
+
+def _problem_with_call(asked: Any, tools: Collection[str]) -> str:
+    if not isinstance(asked, ToolCall):
+        return f"asked for {asked!r:.80}, which is no ToolCall"
+    name: Any = asked.name
+    if not isinstance(name, str) or name not in tools:
+        shown = name if _is_text(name) else ascii(name)
+        return f"called `{shown}`; the job's tools: {', '.join(tools) or 'none'}"
+    if not _is_text(asked.arguments):
+        return f"called `{asked.name}` with arguments that are no text: {asked.arguments!r:.80}"
+    return ""
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= sys.float_info.max  # no NaN, no infinity
+
+
+def _is_text(value: Any) -> bool:
+    """Tell whether a value is a string that UTF-8 can encode; half a surrogate pair, say, it cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

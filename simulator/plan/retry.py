@@ -26,10 +26,14 @@ TOOL_REACTIONS: dict[Fault, Reaction] = {
     Fault.REQUEST_TOO_LARGE: Reaction.SHOW,
     Fault.HTTP_3XX: Reaction.SHOW,
     Fault.MALFORMED_ANSWER: Reaction.SHOW,
+    Fault.UNFINISHED: Reaction.SHOW,
 }
 """What is not listed brought no usable HTTP answer: `TrainerRules.unanswered` decides."""
 
-GRADER_REACTIONS: dict[Fault, Reaction] = {Fault.REQUEST_TOO_LARGE: Reaction.DISCARD}
+GRADER_REACTIONS: dict[Fault, Reaction] = {
+    Fault.REQUEST_TOO_LARGE: Reaction.DISCARD,
+    Fault.UNFINISHED: Reaction.SHOW,
+}
 """Any other failure of a grader call is retried; too large a request would fail in the same way again."""
 
 _UNANSWERED = {"retry": Reaction.RETRY, "show": Reaction.SHOW, "discard": Reaction.DISCARD}

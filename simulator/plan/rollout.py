@@ -8,31 +8,31 @@ Time flows in with the outcomes and out with `due`: the next turn is due when th
 model has thought. A driver that is late cannot hide it, because `due` does not move.
 """
 
+import random
 import sys
 from collections.abc import Generator
+from functools import partial
 
 import msgspec
 
 from simulator.dialects.base import CallIds
 from simulator.errors import PolicyError
-from simulator.model import Outcome, RolloutSpec, RolloutState, ToolCall, TrainerRules, Transcript, Turn
-from simulator.plan.call import Call, call
-from simulator.plan.policy import Policy, Seen
+from simulator.model import Item, Outcome, RolloutSpec, RolloutState, ToolCall, TrainerRules, Transcript, Turn
+from simulator.plan.call import Interrupted, StartCall, call
+from simulator.plan.policy import Policy, PolicyFactory, Seen, problem_with
 from simulator.plan.trainer import Trainer
 
 
 class Calls(msgspec.Struct, frozen=True):
-    """Run these calls at the same time, from `due` on; the driver answers with their outcomes, in order."""
+    """Make these calls at the same time, from `due` on; the driver answers with their outcomes, in order.
+
+    `at_once` of them may run together; each further one is due when one before it is done, as in a pool of
+    that many threads. Without calls it is only the wait until `due`.
+    """
 
     due: float
-    calls: tuple[Call, ...]
-
-
-class Interrupted(Exception):  # noqa: N818 it is no error: the run ends before the rollout does
-    """Thrown in when the run ends at `at`; the rollout returns what there is of its transcript."""
-
-    def __init__(self, at: float) -> None:
-        self.at = at
+    calls: tuple[StartCall, ...] = ()
+    at_once: int = 1
 
 
 _UNLIMITED = sys.maxsize
@@ -59,10 +59,12 @@ def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float)
         if story.fatal:
             return story.end("discarded")
         if trainer.grader_index is None:
+            yield Calls(story.due)  # the last thoughts take their time too
             return story.end("ungraded")
         (story.grade,) = yield story.grader_call(trainer.grader_index)
         return story.end("discarded" if story.grade.fatal else "graded")
     except Interrupted as stop:
+        story.note_unfinished(stop.outcomes)
         return story.end("interrupted", at=stop.at)
 
 
@@ -97,22 +99,30 @@ class _Story:
         self.due += seconds
 
     def note(self, outcomes: Seen) -> None:
+        if self.turns:
+            self.turns[-1] = tuple(map(_cut, self.turns[-1]))
         self.turns.append(outcomes)
         self.due = max(outcome.done for outcome in outcomes)
 
-    def tool_calls(self, calls: tuple[ToolCall, ...]) -> Calls:
-        return Calls(self.due, tuple(self._tool_call(tool_call) for tool_call in calls))
+    def note_unfinished(self, outcomes: Seen) -> None:
+        if outcomes and outcomes[0].call is None:
+            self.grade = outcomes[0]
+        elif outcomes:
+            self.turns.append(outcomes)
 
-    def _tool_call(self, tool_call: ToolCall) -> Call:
+    def tool_calls(self, calls: tuple[ToolCall, ...]) -> Calls:
+        return Calls(self.due, tuple(map(self._tool_call, calls)), self.trainer.rules.parallel_calls)
+
+    def _tool_call(self, tool_call: ToolCall) -> StartCall:
         dialect = self.trainer.dialect
         ids = dialect.call_ids(self.key, len(self.asked))
         self.asked.append((ids, tool_call))
-        return call(
+        return partial(
+            call,
             self.trainer,
             self.trainer.index_of_tool[tool_call.name],
             dialect.tool_request(ids, tool_call, self.trace_id, self.spec.item),
-            lambda status, body: dialect.read_tool_answer(ids, status, body),
-            self.due,
+            partial(dialect.read_tool_answer, ids),
             tool_call=tool_call,
             call_id=ids.call_id,
         )
@@ -120,7 +130,7 @@ class _Story:
     def grader_call(self, endpoint: int) -> Calls:
         dialect, as_json = self.trainer.dialect, self.trainer.job.response_format is not None
         body = dialect.grader_request(self.answer, self.asked, self.trace_id, self.spec.item, as_json=as_json)
-        return Calls(self.due, (call(self.trainer, endpoint, body, dialect.read_grader_answer, self.due),))
+        return Calls(self.due, (partial(call, self.trainer, endpoint, body, dialect.read_grader_answer),))
 
     def end(self, state: RolloutState, *, at: float | None = None) -> Transcript:
         if at is None:
@@ -147,34 +157,42 @@ class _Story:
         return f"{name}: {fatal.fault} after {len(fatal.attempts)} attempts"
 
 
+_KEPT_CHARS = 8192
+
+
+def _cut(outcome: Outcome) -> Outcome:
+    """Keep the beginning of a long output: the model has seen it, and only its beginning goes into files."""
+    if outcome.output_chars <= _KEPT_CHARS:
+        return outcome
+    return msgspec.structs.replace(outcome, output=outcome.output[:_KEPT_CHARS])
+
+
+def made_by(make_policy: PolicyFactory, item: Item, rng: random.Random) -> Policy:
+    """Make a rollout's policy; PolicyError when its own code fails."""
+    try:
+        return make_policy(item, rng)
+    except (Exception, SystemExit) as error:
+        raise PolicyError(f"the policy's constructor raised {_raised_at(error)}") from error
+
+
 def _next_turn(policy: Policy, seen: Seen, trainer: Trainer) -> Turn:
     try:
         turn = policy.next(seen)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PolicyError(f"policy {type(policy).__name__} raised {_raised_at(error)}") from error
-    if not isinstance(turn, Turn):
-        raise PolicyError(f"policy {type(policy).__name__} returned {type(turn).__name__}, not a Turn")
-    if not isinstance(turn.answer, str):
-        raise PolicyError(
-            f"policy {type(policy).__name__}: the answer is no text: {type(turn.answer).__name__}"
-        )
-    for tool_call in turn.calls:
-        if not isinstance(tool_call, ToolCall) or not isinstance(tool_call.arguments, str):
-            raise PolicyError(f"policy {type(policy).__name__} asked for {tool_call!r}, which is no ToolCall")
-        if tool_call.name not in trainer.index_of_tool:
-            known = ", ".join(trainer.index_of_tool) or "none"
-            raise PolicyError(
-                f"policy {type(policy).__name__} called `{tool_call.name}`; the job's tools: {known}"
-            )
+    problem = problem_with(turn, trainer.index_of_tool)
+    if problem:
+        raise PolicyError(f"policy {type(policy).__name__} {problem}")
     return turn
 
 
-def _raised_at(error: Exception) -> str:
+def _raised_at(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}: {error}{where}"
+    said = str(error).encode("utf-8", "backslashreplace").decode()  # it may quote what an endpoint answered
+    return f"{type(error).__name__}: {said}{where}"
 
 
 def _calls_allowed(rules: TrainerRules, max_episode_steps: int | None, turns: list[Seen]) -> int:

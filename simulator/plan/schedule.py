@@ -19,6 +19,8 @@ from simulator.model import Hyperparameters, Item, Job, Load, PhaseKind, Rollout
 
 DEFAULT_BATCH_SIZE = 16
 DEFAULT_EVAL_SAMPLES = 5
+MOST_ROLLOUTS = 1_000_000
+"""In the training steps of a run; they are laid out beforehand."""
 _ROUNDING = 1e-9  # 50 s at 1.1/s are 55 rollouts, although 50 * 1.1 > 55 in floating point
 
 
@@ -84,22 +86,19 @@ def arrivals(load: Load, hyper: Hyperparameters) -> Arrivals:
 
 
 def schedule(job: Job, load: Load, train: Sequence[Item], valid: Sequence[Item]) -> tuple[Phase, ...]:
-    """Lay out the run; InputError when the load's mode lacks a setting it needs."""
+    """Lay out the run; InputError when it asks for more rollouts than can be planned.
+
+    What the load's mode needs, `in_flight` or `rollouts_per_s`, must be there.
+    """
     filled = arrivals(load, job.hyperparameters)
     if load.mode == "training":
+        planned = load.steps * filled.rollouts_per_step
+        if planned > MOST_ROLLOUTS:
+            message = f"asks for {planned:,} rollouts, and {MOST_ROLLOUTS:,} are the most that can be planned"
+            raise InputError(message, where="load", remedy="lower steps, batch_size or the multiplier")
         return tuple(_training(load, filled, train, valid))
-    if load.duration_s is None and load.rollouts is None:
-        raise InputError(f"mode {load.mode} has no end", where="[load]", remedy="set duration_s or rollouts")
     if load.mode == "steady":
-        if load.in_flight is None:
-            raise InputError(
-                "mode steady needs in_flight", where="[load]", remedy="set the number of rollouts in flight"
-            )
         return (_continuous("steady", load, filled, train, per_s=None, limit=load.in_flight),)
-    if load.rollouts_per_s is None:
-        raise InputError(
-            "mode rate needs rollouts_per_s", where="[load]", remedy="set the rollouts started per second"
-        )
     return (_continuous("rate", load, filled, train, per_s=load.rollouts_per_s, limit=None),)
 
 

@@ -10,6 +10,9 @@ MAX_HEAD_BYTES = 65_536
 """Interim answers included; what is longer is no answer but an attack, or no HTTP."""
 
 
+_WORST_FRAMING = 8  # what chunks of a byte each, or trailers without end, may add to a body
+
+
 class Answer:
     """Collects the answer to one request; a connection makes a new one for each.
 
@@ -60,9 +63,10 @@ class Answer:
             self.keep_alive = False
             if not self.complete:
                 return Fault.MALFORMED_HTTP
-        if self._too_large:
+        if self._too_large and self._head_complete:
             return Fault.TOO_LARGE
-        if not self._head_complete and self._fed > MAX_HEAD_BYTES:
+        most = _WORST_FRAMING * self._max_bytes if self._head_complete else 0
+        if self._fed > MAX_HEAD_BYTES + most and not self.complete:
             return Fault.MALFORMED_HTTP
         return None
 

@@ -12,6 +12,9 @@ _BY_ERRNO: dict[int, Fault] = {
     errno.ECONNRESET: Fault.RESET,
     errno.EPIPE: Fault.RESET,
     errno.ECONNABORTED: Fault.RESET,
+    **dict.fromkeys(
+        (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL), Fault.NO_SOCKET
+    ),
 }
 
 _BY_EXCEPTION: tuple[tuple[type[BaseException], Fault], ...] = (

@@ -26,12 +26,13 @@ from simulator.transport.wire import Address, PlainWire, TlsWire, Wire, connect
 IDLE_S = 60.0
 """How long an idle connection is kept."""
 
-STALE_AFTER_S = 1.0
-"""An idle connection is asked whether the peer closed it only after this long: servers that close at once are
-found out by the resend, and the question costs a system call."""
+RESEND_AFTER_S = 1.0
+RESEND_WITHIN_S = 0.25
+"""A request goes out again, and is counted as resent, if its connection had been idle for the first of these
+and ended within the second: then the peer's own idle limit is the likely reason. Any other end is a fault."""
 
 _RESOLVED_FOR_S = 30.0
-_FAILED_FOR_S = 0.5  # long enough for a burst, shorter than any back-off: a retry must ask anew
+_FAILED_FOR_S = 0.5  # long enough for a burst, shorter than the usual back-off: a retry asks anew
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _USER_AGENT = "rft-preflight"
 
@@ -138,10 +139,9 @@ class Pool:
             connection = self._idle.pop()
             if connection.expired:
                 continue
-            if trio.current_time() - connection.idle_since > STALE_AFTER_S and connection.wire.is_stale():
-                connection.close()
-                continue
-            return connection
+            if not connection.wire.is_stale():
+                return connection
+            connection.close()
         return None
 
     def put_idle(self, connection: Connection) -> None:
@@ -230,13 +230,15 @@ class Http11:
         try:
             sent = trio.current_time()
             connection = pool.take_idle()
-            if connection is not None:
-                reply, gone = await _call(pool, connection, payload, route, sent)
-                if not gone:
-                    return reply
-            # The peer closed a kept-alive connection just when we used it: no fault of the endpoint's, and
-            # any HTTP client would send again.
-            return await _call_afresh(pool, payload, route, sent)
+            if connection is None:
+                return await _call_afresh(pool, payload, route, sent)
+            idle_s = sent - connection.idle_since
+            reply = await _call(pool, connection, payload, route, sent)
+            if not _met_idle_limit(reply, idle_s):
+                return reply
+            reply = await _call_afresh(pool, payload, route, trio.current_time())
+            reply.resent = True
+            return reply
         finally:
             pool.leave()
 
@@ -254,14 +256,16 @@ async def _call_afresh(pool: Pool, payload: bytes, route: Route, sent: float) ->
         return Reply(sent, trio.current_time(), fault=Fault.CONNECT_TIMEOUT)
     except (OSError, UnicodeError) as error:
         return Reply(sent, trio.current_time(), fault=fault_of_exception(error))
-    reply, _ = await _call(pool, connection, payload, route, sent)
-    return reply
+    return await _call(pool, connection, payload, route, sent)
 
 
-async def _call(
-    pool: Pool, connection: Connection, payload: bytes, route: Route, sent: float
-) -> tuple[Reply, bool]:
-    """Make the call; the flag tells that a reused connection was gone before it could answer."""
+def _met_idle_limit(reply: Reply, idle_s: float) -> bool:
+    """Tell whether the peer most likely closed the connection for its idleness just when we used it."""
+    at_once = reply.done - reply.sent <= RESEND_WITHIN_S
+    return reply.fault is Fault.RESET and at_once and idle_s >= RESEND_AFTER_S
+
+
+async def _call(pool: Pool, connection: Connection, payload: bytes, route: Route, sent: float) -> Reply:
     answer = Answer(route.max_answer_bytes)
     reused, keep = connection.served > 0, False
     try:
@@ -273,8 +277,7 @@ async def _call(
         else:
             connection.close()
     body = answer.body if fault is None else b""
-    reply = Reply(sent, trio.current_time(), answer.status, body, first_byte, fault, reused)
-    return reply, reused and fault is Fault.RESET
+    return Reply(sent, trio.current_time(), answer.status, body, first_byte, fault, reused)
 
 
 def _head(route: Route, parts: SplitResult) -> bytes:

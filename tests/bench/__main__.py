@@ -83,7 +83,7 @@ def _play(url: str, in_flight: int, think: float) -> Summary:
         run_key=str(time.monotonic_ns()),
     )
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "rollouts.jsonl") as journal:
-        return trio.run(conduct, setup, Http11, journal, str, lambda _: None).summary
+        return trio.run(conduct, setup, Http11, journal, str, lambda _: None)
 
 
 async def _httpx_rate(url: str) -> float:

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.jobs import write_job
 from tests.servers import obliging, plain_server
 
+IMPATIENT = 5
 SCENARIO = """
 job = "job.json"
 [load]
@@ -26,19 +27,21 @@ grace_s = 5
 def steady_run(tmp_path):
     """Start an endless run and send it a signal once its journal has lines; returns it when it has ended."""
 
-    def play(signum):
+    def play(signum, times=1):
         journal, ready = tmp_path / "out" / "rollouts.jsonl", []
 
         def answer(path, body):
-            if ready and journal.stat().st_size > 0:
-                os.kill(ready.pop(), signum)
+            if ready and journal.exists() and journal.stat().st_size > 0:
+                pid = ready.pop()
+                for _ in range(times):
+                    os.kill(pid, signum)
             return obliging(path, body)
 
         with plain_server(answer) as url:
             write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
             (tmp_path / "scenario.toml").write_text(SCENARIO)
             process = subprocess.Popen(
-                [sys.executable, "-m", "simulator.cli.main", "run", str(tmp_path / "scenario.toml"),
+                [sys.executable, "-m", "simulator.cli", "run", str(tmp_path / "scenario.toml"),
                  "--out", str(tmp_path / "out")],
                 env={**os.environ, "FUNC_KEY": "a-functions-key"},
                 stdout=subprocess.PIPE,
@@ -64,6 +67,15 @@ def test_an_interrupted_run_exits_with_130_and_writes_what_it_measured(steady_ru
     assert report["rollouts"]["graded"] == sum(r["state"] == "graded" for r in rollouts) > 0
     # Those in flight were given their grace, and needed little of it.
     assert {r["state"] for r in rollouts} == {"graded"}
+
+
+def test_impatience_costs_nothing_that_was_measured(steady_run, tmp_path):
+    process = steady_run(signal.SIGINT, times=IMPATIENT)
+    assert process.returncode == 130
+    assert "Traceback" not in "".join(process.said)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"report.json", "junit.xml", "rollouts.jsonl"}
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["verdict"] in {"invalid", "fail"}
 
 
 def test_a_killed_run_leaves_whole_lines(steady_run, tmp_path):

@@ -99,7 +99,20 @@ def test_an_unset_variable(refused, monkeypatch):
 def test_an_unknown_gate_names_what_is_known(refused):
     line = refused("--gate", "serch.p99 < 2s")
     assert "`serch`" in line
-    assert "search_catalog, tools, grader, rollouts, steps, scores" in line
+    assert "search_catalog, tools, sku, grader, rollouts, steps, scores" in line
+    assert line.startswith("rft-preflight: --gate: ")
+
+
+def test_an_unknown_gate_of_the_scenario_names_its_line(refused, tmp_path, capsys):
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text('job = "job.json"\nseed = 1\ngates = ["serch.p99 < 2s"]\n')
+    assert invoke(["run", str(scenario), "--out", str(tmp_path / "out")]) == 2
+    assert f"{scenario}:3: `serch.p99 < 2s`: unknown subject" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--steps", "--seed"])
+def test_a_number_that_is_not_whole_is_not_rounded(refused, option):
+    assert option in refused(option, "1.5")
 
 
 def test_a_negative_multiplier(refused):

@@ -127,24 +127,68 @@ def test_secrets_are_nowhere_in_what_is_written_or_printed(tmp_path, capsys):
         assert secret not in said.out + said.err + written
 
 
-def test_a_policy_that_raises_is_one_line_and_what_was_measured_is_written(tmp_path, capsys):
+def broken_policy(tmp_path, *lines):
+    """Write a scenario whose policy calls a tool once and then does what `lines` say."""
     (tmp_path / "agent.py").write_text(
         "from simulator.plan.policy import ScriptedPolicy\n"
         "class Broken(ScriptedPolicy):\n"
         "    def play(self):\n"
-        "        yield self.ask('search_catalog', query='coat', tokens=0)\n"
-        "        raise KeyError('sku')\n"
+        "        (seen,) = yield self.ask('search_catalog', query='coat', tokens=0)\n"
+        + "".join(f"        {line}\n" for line in lines)
     )
     scenario = tmp_path / "scenario.toml"
     scenario.write_text(
         'job = "job.json"\npolicy = "broken"\n'
         '[policies.broken]\nkind = "scripted"\nagent = "agent.py:Broken"\n'
     )
+    return str(scenario)
+
+
+def test_a_secret_in_what_a_policy_raises_is_not_printed(tmp_path, capsys):
+    def leaky(path, body):
+        return 403, {"error": "the key a-functions-key is not valid"}
+
+    with plain_server(leaky) as url:
+        write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
+        scenario = broken_policy(tmp_path, "raise ValueError(seen.output)")
+        assert invoke(["run", scenario, "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert "the key *** is not valid" in said.err
+    assert "a-functions-key" not in said.out + said.err + (tmp_path / "out" / "report.json").read_text()
+
+
+def test_a_policy_that_ends_the_process_does_not_end_the_run_in_silence(tmp_path, capsys):
     with plain_server(obliging) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
-        code = invoke(["run", str(scenario), "--out", str(tmp_path / "out")])
+        scenario = broken_policy(tmp_path, "raise SystemExit(0)")
+        assert invoke(["run", scenario, "--out", str(tmp_path / "out")]) == 2
+    assert "SystemExit" in capsys.readouterr().err
+
+
+def test_what_an_earlier_run_left_in_the_folder_is_gone_before_the_first_call(tmp_path):
+    left, out = [], tmp_path / "out"
+
+    def answer(path, body):
+        left.append((out / "report.json").exists())
+        return obliging(path, body)
+
+    out.mkdir()
+    (out / "report.json").write_text('{"verdict": "pass"}')
+    with plain_server(answer) as url:
+        job = write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
+        invoke(["run", str(job), "--compute-multiplier", "0.1", "--time-scale", "0", "--out", str(out)])
+    assert left
+    assert not any(left)
+
+
+def test_a_policy_that_raises_is_one_line_and_what_was_measured_is_written(tmp_path, capsys):
+    with plain_server(obliging) as url:
+        write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
+        scenario = broken_policy(tmp_path, "raise KeyError('sku')")
+        code = invoke(["run", scenario, "--out", str(tmp_path / "out")])
     assert code == 2
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
     assert line.startswith("rft-preflight: policy Broken raised KeyError: 'sku' at ")
     assert line.endswith("agent.py:5")
-    assert report_in(tmp_path / "out")["verdict"] == "invalid"  # nothing was measured
+    report = report_in(tmp_path / "out")
+    assert (report["verdict"], report["failure"][:13]) == ("invalid", "policy Broken")

@@ -219,6 +219,14 @@ def test_an_output_that_only_speaks_of_errors_is_no_soft_error(output):
     assert read(200, output=output).soft_error is False
 
 
+@pytest.mark.parametrize("blank", [" ", "\n", " \t", "a"])
+def test_only_the_beginning_of_an_output_tells_a_soft_error(blank):
+    # A pattern that is led through a megabyte of blanks goes through it again for each of them.
+    assert read(200, output=blank * 1_000_000).soft_error is False
+    assert read(200, output=blank * 1_000_000 + "Error: bad").soft_error is False
+    assert read(200, output=" " * 200 + "Error: bad" + blank * 1_000_000).soft_error is True
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -361,8 +369,24 @@ def test_deep_nesting_is_shown_or_malformed_but_never_raises(depth):
 
 @pytest.mark.parametrize("fault", Fault)
 def test_every_fault_can_be_shown_as_an_error_object(fault):
-    shown = json.loads(OPENAI.error_shown(fault))
+    shown = json.loads(OPENAI.error_shown(fault, 0))
     assert shown.keys() == {"error"}
     assert shown["error"].keys() == {"code", "message"}
     expected = {Fault.TOO_LARGE: 413, Fault.REQUEST_TOO_LARGE: 413, Fault.TIMEOUT: 504}.get(fault, 502)
     assert shown["error"]["code"] == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (Fault.HTTP_4XX, 429, 429),
+        (Fault.HTTP_5XX, 503, 503),
+        (Fault.HTTP_3XX, 302, 302),
+        (Fault.MALFORMED_ANSWER, 200, 502),
+        (Fault.TRUNCATED, 200, 502),
+        (Fault.TOO_LARGE, 404, 413),
+        (Fault.TIMEOUT, 500, 504),
+    ],
+)
+def test_an_error_without_a_payload_is_shown_with_its_own_status(fault, status, code):
+    assert json.loads(OPENAI.error_shown(fault, status))["error"]["code"] == code

@@ -87,7 +87,7 @@ class Played:
                 record=self.tally.add_attempt,
             )
             transport = Http11(routes_of(trainer.endpoints, self.rules), timers)
-            driver = Driver(transport, timers, self.rules.parallel_calls)
+            driver = Driver(transport, timers)
             hooks = Hooks(phase=self.phases.append, started=self._start, ended=self._end)
             self.run = Run(Plan(trainer, phases, self._policy, self._seed), driver, timers, hooks)
             await nursery.start(timers.serve)

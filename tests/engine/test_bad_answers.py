@@ -126,6 +126,23 @@ async def test_an_answer_over_1_mb_is_shown_as_413_and_reading_stops(clock):
     assert played.server.bytes_sent < 25_000_000
 
 
+HUGE = b"x" * 5_000_000
+
+
+async def test_a_5xx_over_1_mb_is_retried_like_any_other(clock):
+    played = await play([http(502, HUGE)], times=3)
+    assert (played.states, saw(played)) == (["graded"], [["found"], ["found"]])
+    assert played.endpoint().faults == {Fault.HTTP_5XX: 3}
+    played = await play([http(502, HUGE)])
+    assert (played.states, played.endpoint().faults) == (["discarded"], {Fault.HTTP_5XX: 4})
+
+
+async def test_a_4xx_over_1_mb_is_shown_as_413(clock):
+    played = await play([http(404, HUGE)], times=1)
+    assert (played.states, saw(played)) == (["graded"], [[SHOWN_413], ["found"]])
+    assert played.endpoint().faults == {Fault.TOO_LARGE: 1}
+
+
 async def test_an_answer_of_exactly_1_mb_is_shown(clock):
     output = b"x" * (1_000_000 - len(b'{"output":""}'))
     played = await play([ok(b'{"output":"%b"}' % output)], times=1)

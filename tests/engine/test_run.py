@@ -10,10 +10,10 @@ from simulator.errors import PolicyError
 from simulator.faults import Fault
 from simulator.measure.lines import LineWriter
 from simulator.measure.summary import max_in_flight
-from simulator.model import Load
+from simulator.model import Load, ToolCall, Turn
 from simulator.plan.synthetic import SyntheticPolicy, SyntheticSettings
 from simulator.redaction import redactor
-from simulator.testing import HANG
+from simulator.testing import HANG, http
 from tests.engine.stage import Played, always_good, good
 from tests.making import Turns, answer, ask
 
@@ -56,6 +56,17 @@ async def test_a_limit_in_flight_is_never_exceeded_and_always_used(clock):
     assert starts == pytest.approx([2.0 * (n // 5) for n in range(20)]), "each takes two calls of a second"
 
 
+async def test_an_ungraded_rollout_keeps_its_place_until_its_last_thought(clock):
+    load = Load(batch_size=1, group_size=4, in_flight_limit=2, tokens_per_s=100.0)
+    turns = lambda *_: Turns(ask(), answer(tokens=500))  # noqa: E731
+    played = await Played(slowly(1.0), load=load, make_policy=turns, graded=False).play()
+    assert played.states == ["ungraded"] * 4
+    spans = sorted((record.started_s, record.ended_s) for record in played.tally.rollouts)
+    assert [start for start, _ in spans] == pytest.approx([0, 0, 6, 6])
+    assert [end for _, end in spans] == pytest.approx([6, 6, 12, 12])
+    assert in_flight_max(played) == 2
+
+
 async def test_evaluation_passes_have_a_limit_of_their_own_and_follow_the_step(clock):
     load = Load(batch_size=1, group_size=10, eval_samples=4, eval_in_flight_limit=3, steps=2, eval_interval=1)
     played = await Played(slowly(1.0), load=load, valid=2).play()
@@ -83,6 +94,25 @@ async def test_the_parallel_calls_of_a_turn_go_out_together_up_to_the_limit(cloc
     sent = sorted(outcome.attempts[0].sent for outcome in transcript.turns[0])
     assert sent == pytest.approx([0, 0, 10, 10, 20])
     assert [json.loads(outcome.call.arguments)["n"] for outcome in transcript.turns[0]] == [0, 1, 2, 3, 4]
+
+
+async def test_a_call_beyond_the_limit_is_due_when_the_one_whose_place_it_takes_is_done(clock):
+    seconds = {0: 10.0, 1: 3.0, 2: 4.0, 3: 1.0, 4: 9.0}
+
+    def respond(request):
+        asked = request.json().get("arguments")
+        return [seconds[json.loads(asked)["n"]] if asked else 0.0, good(request)]
+
+    played = await Played(
+        respond, make_policy=lambda *_: Turns(ask(*["search"] * 5), answer("done")), parallel_calls=2
+    ).play()
+    (transcript,) = played.transcripts
+    attempts = [outcome.attempts[0] for outcome in transcript.turns[0]]
+    began = transcript.started
+    assert [attempt.due - began for attempt in attempts] == pytest.approx([0, 0, 3, 7, 8])
+    assert [attempt.due for attempt in attempts[2:]] == [attempts[n].done for n in (1, 2, 3)]
+    assert played.endpoint().delay.max_ms < 1.0
+    assert transcript.ended - began == pytest.approx(17.0)
 
 
 async def test_thinking_takes_the_time_it_should(clock):
@@ -166,28 +196,108 @@ async def test_a_second_stop_shortens_the_grace(clock):
     assert trio.current_time() < 2.0
 
 
-@pytest.mark.parametrize(
-    "calls", [["search"], ["search", "search", "search"]], ids=["one call", "parallel calls"]
-)
-async def test_what_was_interrupted_is_recorded_with_what_it_had(clock, calls):
-    def respond(request):
-        return [good(request)] if request.json().get("arguments") == '{"n":7}' else [HANG]
-
-    async def stop_soon(run):
-        await trio.sleep(5.0)
+def stopping_after(seconds):
+    async def stop(run):
+        await trio.sleep(seconds)
         run.stop(grace_s=0)
 
-    first = ask("search")
-    first = type(first)(calls=(type(first.calls[0])("search", '{"n":7}'),))
+    return stop
+
+
+def hanging_at(*hanging, path="/search"):
+    """Hang on the calls of `path` with these numbers, on all where none is given."""
+
+    def respond(request):
+        number = json.loads(request.json().get("arguments", '{"n":0}'))["n"]
+        hangs = request.target == path and (not hanging or number in hanging)
+        return [HANG] if hangs else [1.0, good(request)]
+
+    return respond
+
+
+@pytest.mark.parametrize("count", [1, 3], ids=["one call", "parallel calls"])
+async def test_what_was_interrupted_is_recorded_with_what_it_had(clock, count):
+    first = Turn(calls=(ToolCall("search", '{"n":7}'),))
     played = await Played(
-        respond, load=Load(batch_size=1, group_size=3), make_policy=lambda *_: Turns(first, ask(*calls))
-    ).play(stop_soon)
+        hanging_at(0, 1, 2),
+        load=Load(batch_size=1, group_size=3),
+        make_policy=lambda *_: Turns(first, ask(*["search"] * count)),
+    ).play(stopping_after(5.0))
     assert played.states == ["interrupted"] * 3
     for transcript in played.transcripts:
-        assert [len(turn) for turn in transcript.turns] == [1]
+        assert [[outcome.fault for outcome in turn] for turn in transcript.turns] == [
+            [None],
+            [Fault.UNFINISHED] * count,
+        ]
         assert transcript.ended == pytest.approx(5.0)
+    assert played.endpoint().unfinished == 3 * count
     await trio.testing.wait_all_tasks_blocked(0.01)
     assert played.server.open == 0
+
+
+async def test_a_call_that_hangs_at_the_end_is_unfinished_and_no_fault(clock):
+    played = await Played(hanging_at(1), make_policy=lambda *_: Turns(ask(), asks(1))).play(
+        stopping_after(5.0)
+    )
+    (transcript,) = played.transcripts
+    (answered,), (hanging,) = transcript.turns
+    assert (answered.fault, hanging.fault) == (None, Fault.UNFINISHED)
+    (attempt,) = hanging.attempts
+    assert (attempt.due, attempt.sent) == (answered.done, answered.done)
+    assert attempt.done == transcript.ended == pytest.approx(5.0)
+    search = played.endpoint()
+    assert (search.unfinished, search.unfinished_max_s) == (1, pytest.approx(4.0))
+    assert (search.attempts, search.calls, search.faults, search.given_up) == (1, 1, {}, 0)
+    assert search.service.max_ms == pytest.approx(1000, rel=0.01)
+    assert sum(search.sent_per_s.values()) == 1
+
+
+def asks(*numbers):
+    return Turn(calls=tuple(ToolCall("search", f'{{"n":{number}}}') for number in numbers))
+
+
+async def test_a_finished_call_is_kept_beside_an_unfinished_one_and_what_was_not_due_leaves_nothing(clock):
+    # Two at a time: 0 hangs, 1 is answered, 2 takes its place and hangs, so 3 never becomes due.
+    played = await Played(
+        hanging_at(0, 2), make_policy=lambda *_: Turns(asks(0, 1, 2, 3)), parallel_calls=2
+    ).play(stopping_after(5.0))
+    (transcript,) = played.transcripts
+    (turn,) = transcript.turns
+    assert [(outcome.call.arguments, outcome.fault) for outcome in turn] == [
+        ('{"n":0}', Fault.UNFINISHED), ('{"n":1}', None), ('{"n":2}', Fault.UNFINISHED),
+    ]  # fmt: skip
+    assert [outcome.attempts[0].due for outcome in turn] == pytest.approx([0.0, 0.0, 1.0])
+    assert turn[1].output == "found"
+    assert (played.endpoint().attempts, played.endpoint().unfinished) == (1, 2)
+    assert len(played.server.requests) == 3
+
+
+async def test_a_rollout_that_is_still_thinking_at_the_end_leaves_no_call(clock):
+    load = Load(batch_size=1, group_size=1, tokens_per_s=100.0)
+    played = await Played(load=load, make_policy=lambda *_: Turns(ask(tokens=1000))).play(stopping_after(5.0))
+    (transcript,) = played.transcripts
+    assert (transcript.state, transcript.turns, transcript.ended) == ("interrupted", (), pytest.approx(5.0))
+    assert (played.endpoint().attempts, played.endpoint().unfinished) == (0, 0)
+
+
+async def test_a_retry_that_waits_for_its_back_off_at_the_end_leaves_its_attempts_in_the_tally(clock):
+    played = await Played(lambda _: [http(503, b"")], retry_backoff_s=100.0).play(stopping_after(5.0))
+    assert played.states == ["interrupted"]
+    assert (played.endpoint().attempts, played.endpoint().unfinished) == (1, 0)
+    assert played.endpoint().faults == {Fault.HTTP_5XX: 1}
+
+
+async def test_a_grader_call_that_hangs_at_the_end_is_an_unfinished_grade(clock):
+    played = await Played(hanging_at(path="/grade")).play(stopping_after(5.0))
+    (transcript,) = played.transcripts
+    assert (transcript.state, [len(turn) for turn in transcript.turns]) == ("interrupted", [1])
+    assert (transcript.grade.fault, transcript.grade.score, transcript.grade.fatal) == (
+        Fault.UNFINISHED, None, False,
+    )  # fmt: skip
+    grader = played.endpoint("grader")
+    assert (grader.unfinished, grader.unfinished_max_s) == (1, pytest.approx(4.0))
+    assert (grader.attempts, grader.faults, grader.given_up) == (0, {}, 0)
+    assert played.tally.rollouts[0].score is None
 
 
 class Breaking:
@@ -217,12 +327,28 @@ async def test_a_policy_that_fails_stops_the_run_and_is_its_failure(clock):
 
 
 async def test_a_policy_that_cannot_even_be_made_stops_the_run(clock):
-    def refuse(*_):
-        raise PolicyError("cannot be made")
+    made = itertools.count()
 
-    played = await Played(make_policy=refuse).play()
-    assert str(played.run.failure) == "cannot be made"
-    assert played.transcripts == []
+    def sometimes(*_):
+        if next(made) == 2:
+            raise LookupError("no such option")
+        return Turns(ask("search"), answer("done"))
+
+    load = Load(batch_size=1, group_size=4, steps=3)
+    played = await Played(slowly(1.0), load=load, make_policy=sometimes).play()
+    assert isinstance(played.run.failure, PolicyError)
+    said = str(played.run.failure)
+    assert said.startswith("the policy's constructor raised LookupError: no such option at ")
+    assert [phase.step for phase in played.phases] == [1]
+    assert "graded" not in played.states
+    assert played.run.in_flight == 0
+
+
+async def test_a_turn_that_no_model_could_take_stops_the_run(clock):
+    impossible = Turn(answer="x", tokens=float("nan"))
+    played = await Played(make_policy=lambda *_: Turns(impossible)).play()
+    assert str(played.run.failure) == "policy Turns thought for tokens=nan, think_s=0.0"
+    assert (played.transcripts, played.run.stopped) == ([], True)
 
 
 # -- the same again

@@ -170,7 +170,8 @@ def test_the_pool_is_the_same_in_every_process():
         "import sys, json; sys.path[:0] = json.loads(sys.argv[1]);"
         "import msgspec; from simulator.model import *; from simulator.job.arguments import argument_pool;"
         "item = Item(3, 'train', 8, msgspec.Raw(b'{}'), {});"
-        "print([argument_pool(item, FunctionTool('find', s), 1, 8) for s in json.loads(sys.argv[2])])"
+        "tools = [FunctionTool('find', schema) for schema in json.loads(sys.argv[2])];"
+        "print([argument_pool(item, tool, 1, 8, file='rows') for tool in tools])"
     )
     schemas = [SCHEMAS[name] for name in ("bounds", "arrays", "formats", "strict")]
     outputs = {

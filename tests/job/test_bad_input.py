@@ -15,7 +15,7 @@ TOOL = '{"name": "read", "server_url": "http://127.0.0.1:9/read"}'
 JOBS = {
     "broken JSON on line 7": (
         JOB.replace('"tools": [', '"tools" ['),
-        "job.json:7:15: not JSON: expecting ':' delimiter",
+        "job.json:7:15: not JSON: expecting ':' delimiter; mend the JSON",
     ),
     "tool without server_url": (
         JOB.replace(', "server_url": "http://127.0.0.1:9/read"', ""),
@@ -52,20 +52,52 @@ JOBS = {
     "negative batch size": (
         JOB.replace('"batch_size": 4', '"batch_size": -4'),
         (
-            "job.json:14:41: method.reinforcement.hyperparameters.batch_size must be above 0 and at most "
-            "1000000; mend the number"
+            "job.json:14:41: method.reinforcement.hyperparameters.batch_size must be from 1 to 100000; "
+            "mend the number"
         ),
     ),
     "zero multiplier": (
         JOB.replace("1.5", "0"),
         (
-            "job.json:14:66: method.reinforcement.hyperparameters.compute_multiplier must be above 0 "
-            "and at most 1000000; mend the number"
+            "job.json:14:66: method.reinforcement.hyperparameters.compute_multiplier must be from "
+            "0.001 to 1000; mend the number"
         ),
+    ),
+    "a batch beyond all memory": (
+        JOB.replace('"batch_size": 4', '"batch_size": 1000000'),
+        (
+            "job.json:14:41: method.reinforcement.hyperparameters.batch_size must be from 1 to 100000; "
+            "mend the number"
+        ),
+    ),
+    "a learning rate that is none": (
+        JOB.replace('"n_epochs": "auto"', '"learning_rate_multiplier": 0'),
+        (
+            "job.json:14:99: method.reinforcement.hyperparameters.learning_rate_multiplier must be from "
+            "1e-09 to 1000000; mend the number"
+        ),
+    ),
+    "a rate that never ends": (
+        JOB.replace('"rate_limit": 50', '"rate_limit": 1e-320'),
+        (
+            "job.json:13:87: method.reinforcement.grader.rate_limit must be from 0.001 to 1000000; "
+            "mend the number"
+        ),
+    ),
+    "a number beyond floats": (
+        JOB.replace('"rate_limit": 50', f'"rate_limit": {10**301}'),
+        "job.json:13:87: method.reinforcement.grader.rate_limit is too large; mend the number",
+    ),
+    "a tool without a name": (
+        JOB.replace('"read"', '" "'),
+        "job.json:11:18: method.reinforcement.tools[1].name is empty; mend the value",
     ),
     "batch size in words": (
         JOB.replace('"batch_size": 4', '"batch_size": "four"'),
-        "job.json:14:41: method.reinforcement.hyperparameters.batch_size must be a number, not a string",
+        (
+            "job.json:14:41: method.reinforcement.hyperparameters.batch_size must be a number, not a string; "
+            "mend the value"
+        ),
     ),
     "half an episode step": (
         JOB.replace('steps": 10', 'steps": 0.5'),
@@ -90,7 +122,7 @@ JOBS = {
         JOB.replace('"type": "reinforcement"', '"type": "supervised"'),
         "job.json:5:13: method.type is not `reinforcement`; only reinforcement jobs call endpoints",
     ),
-    "a list": ("[]", "job.json:1:1: the JSON must be an object, not an array"),
+    "a list": ("[]", "job.json:1:1: the JSON must be an object, not an array; mend the value"),
     "dataset that was uploaded": (
         JOB.replace("train.jsonl", "file-abc123"),
         'job.json:2:20: training_file "file-abc123" is no file beside the job; pass --train FILE',
@@ -102,7 +134,7 @@ JOBS = {
 }
 
 ROWS = {
-    "broken JSON on line 7": (BROKEN_ON_LINE_7, "train.jsonl:7:15: not JSON: expecting value"),
+    "broken JSON on line 7": (BROKEN_ON_LINE_7, "train.jsonl:7:15: not JSON: expecting value; mend the JSON"),
     "row without messages": (
         f"{row()}\n\n{{}}",
         "train.jsonl:3:1: no `messages`; give the row the conversation that the model is to continue",
@@ -144,12 +176,12 @@ ROWS = {
             'write "type": "object"'
         ),
     ),
-    "NaN": ('{"messages": NaN}', "train.jsonl:1:14: not JSON: NaN and Infinity are not JSON"),
+    "NaN": ('{"messages": NaN}', "train.jsonl:1:14: not JSON: NaN and Infinity are not JSON; mend the JSON"),
     "key twice": (
         f'{row()}\n{{"a": 1, "a": 2}}',
-        'train.jsonl:2:15: not JSON: the key "a" stands twice in one object',
+        'train.jsonl:2:15: not JSON: the key "a" stands twice in one object; mend the JSON',
     ),
-    "a list": ("[1]", "train.jsonl:1:1: the JSON must be an object, not an array"),
+    "a list": ("[1]", "train.jsonl:1:1: the JSON must be an object, not an array; mend the value"),
     "nothing": (" \n\n", "train.jsonl: has no rows; write one JSON object a line"),
     "not UTF-8": (f'{row()}\n{{"é'.encode("latin-1"), "train.jsonl:2:3: not UTF-8; save the file as UTF-8"),
 }
@@ -175,31 +207,103 @@ TOMLS = {
     ),
     "wrong type": (
         TOML.replace("steps = 2", 'steps = "two"'),
-        "scenario.toml:7: steps in [load]: expected int, got str; mend the value",
+        "scenario.toml:7: steps in [load] must be a whole number, not a string; mend the value",
+    ),
+    "a fraction": (
+        TOML.replace("steps = 2", "steps = 1.5"),
+        "scenario.toml:7: steps in [load] must be a whole number, not a decimal number; mend the value",
+    ),
+    "a boolean": (
+        TOML.replace("steps = 2", "steps = true"),
+        "scenario.toml:7: steps in [load] must be a whole number, not a boolean; mend the value",
+    ),
+    "a boolean where a fraction may stand": (
+        TOML.replace("steps = 2", "compute_multiplier = true"),
+        "scenario.toml:7: compute_multiplier in [load] must be a number, not a boolean; mend the value",
+    ),
+    "a number in place of a boolean": (
+        TOML.replace("steps = 2", "evaluation = 1"),
+        "scenario.toml:7: evaluation in [load] must be true or false, not a whole number; mend the value",
+    ),
+    "a date": (
+        TOML.replace("steps = 2", "steps = 1979-05-27"),
+        "scenario.toml:7: steps in [load] must be a whole number, not a date; mend the value",
+    ),
+    "no limit on what needs one": (
+        TOML.replace("steps = 2", 'steps = "none"'),
+        'scenario.toml:7: steps in [load] must be a whole number, not "none"; mend the value',
+    ),
+    "a number in place of a gate": (
+        TOML.replace('"tools.p99 < 2s"', '"tools.p99 < 2s", 3'),
+        "scenario.toml:4: gates[1] must be a string, not a whole number; mend the value",
+    ),
+    "a number in place of a table": (
+        TOML.replace('[load]\nsteps = 2\neval_in_flight_limit = "none"', "").replace(
+            "seed", "load = 3\nseed"
+        ),
+        "scenario.toml:2: load must be a table, not a whole number; mend the value",
+    ),
+    "endpoints that are no table": (
+        "endpoints = 3\n" + TOML,
+        "scenario.toml:1: endpoints must be a table, not a whole number; mend the value",
+    ),
+    "unknown mode": (
+        TOML.replace("steps = 2", 'mode = "foo"'),
+        'scenario.toml:7: mode in [load] is "foo", which is not known; known: rate, steady, training',
+    ),
+    "unknown unanswered": (
+        TOML.replace("tool_retries = 1", 'unanswered = "a\'b"'),
+        (
+            'scenario.toml:11: unanswered in [trainer] is "a\'b", which is not known; '
+            "known: discard, retry, show"
+        ),
+    ),
+    "unknown episode_step": (
+        TOML.replace("tool_retries = 1", 'episode_step = ""'),
+        (
+            'scenario.toml:11: episode_step in [trainer] is "", which is not known; '
+            "known: call, call_and_turn, turn"
+        ),
     ),
     "out of range": (
         TOML.replace("steps = 2", "steps = 0"),
-        "scenario.toml:7: steps must be at least 1, not 0; mend the value",
+        "scenario.toml:7: steps must be from 1 to 10000; mend the value",
     ),
     "not finite": (
         TOML.replace("steps = 2", "time_scale = nan"),
-        "scenario.toml:7: time_scale must be at least 0, not nan; mend the value",
+        "scenario.toml:7: time_scale must be from 0 to 1000; mend the value",
     ),
     "infinite": (
         TOML.replace("steps = 2", "time_scale = inf"),
-        "scenario.toml:7: time_scale must be at most 1000000000; mend the value",
+        "scenario.toml:7: time_scale must be from 0 to 1000; mend the value",
+    ),
+    "beyond floats": (
+        TOML.replace("steps = 2", f"compute_multiplier = {10**400}"),
+        "scenario.toml:7: compute_multiplier in [load]: number out of range; mend the value",
     ),
     "endless": (
         TOML.replace("steps = 2", f"steps = {10**400}"),
-        "scenario.toml:7: steps must be at most 1000000000; mend the value",
+        "scenario.toml:7: steps must be from 1 to 10000; mend the value",
+    ),
+    "a rate that never begins": (
+        TOML.replace("steps = 2", 'mode = "rate"\nrollouts = 3\nrollouts_per_s = 1e-320'),
+        "scenario.toml:9: rollouts_per_s must be from 0.001 to 1000000; mend the value",
     ),
     "out of range in trainer": (
         TOML.replace("tool_retries = 1", "tool_retries = -1"),
-        "scenario.toml:11: tool_retries must be at least 0, not -1; mend the value",
+        "scenario.toml:11: tool_retries must be from 0 to 100; mend the value",
     ),
     "steady without in_flight": (
-        TOML.replace("steps = 2", 'mode = "steady"'),
+        TOML.replace("steps = 2", 'mode = "steady"\nduration_s = 3'),
         "scenario.toml:7: a steady load needs in_flight; add it to the table",
+    ),
+    "steady without an end": (
+        TOML.replace("steps = 2", 'in_flight = 3\nmode = "steady"'),
+        "scenario.toml:8: a steady load needs duration_s or rollouts; add it to the table",
+    ),
+    "rate without a rate": (
+        TOML.replace("steps = 2", 'mode = "rate"\nrollouts = 3\nrollouts_per_s = "none"'),
+        "scenario.toml:7: a rate load needs rollouts_per_s; add it to the table",
     ),
     "rate without an end": (
         TOML.replace("steps = 2", 'mode = "rate"\nrollouts_per_s = 3'),
@@ -209,9 +313,28 @@ TOMLS = {
         TOML.replace('"quick"', '"slow"'),
         'scenario.toml:3: no policy is named "slow"; known: quick, synthetic',
     ),
+    "empty name of a policy": (
+        TOML.replace('"quick"', '""'),
+        'scenario.toml:3: no policy is named ""; known: quick, synthetic',
+    ),
     "unknown kind": (
         TOML.replace('"synthetic"', '"psychic"'),
-        'scenario.toml:14: the policy "quick" has no known kind; write kind = one of: scripted, synthetic',
+        (
+            'scenario.toml:14: kind in [policies.quick] is "psychic", which is not known; '
+            "known: scripted, synthetic"
+        ),
+    ),
+    "no kind": (
+        TOML.replace('kind = "synthetic"', ""),
+        'scenario.toml:13: no key "kind" in [policies.quick]; write kind = "synthetic"',
+    ),
+    "no agent": (
+        TOML.replace('"synthetic"\ncalls = "uniform:2:4"', '"scripted"'),
+        'scenario.toml:13: no key "agent" in [policies.quick]; write agent = "agent.py:Agent"',
+    ),
+    "endpoints without a mock": (
+        TOML + '[endpoints]\nurl = "A"\ntoken = "B"\n',
+        'scenario.toml:16: no key "mock" in [endpoints]; write mock = "finqa"',
     ),
     "unknown key of a policy": (
         TOML.replace("calls =", "call ="),
@@ -228,35 +351,42 @@ TOMLS = {
         'train = "nowhere.jsonl"\n' + TOML,
         "scenario.toml:1: no such file: nowhere.jsonl; check the path",
     ),
+    "a folder in place of a dataset": (
+        'train = "."\n' + TOML,
+        "scenario.toml:1: a folder, not a file: .; check the path",
+    ),
+    "nothing": ("", 'scenario.toml: no key "job"; write job = "job.json"'),
     "missing job": (
         TOML.replace('"job.json"', '"nowhere.json"'),
         "nowhere.json: no such file; check the path",
     ),
     "no job": (
         TOML.replace('job = "job.json"', ""),
-        "scenario.toml: the table: Object missing required field job; mend the value",
+        'scenario.toml: no key "job"; write job = "job.json"',
     ),
     "negative seed": (
         TOML.replace("11", "-11"),
-        "scenario.toml:2: seed must be at least 0, not -11; mend the value",
+        "scenario.toml:2: seed must be from 0 to 9223372036854775807; mend the value",
     ),
 }
 
 OPTIONS = {
     "negative multiplier": (
         Overrides(compute_multiplier=-1.0),
-        "--compute-multiplier: must be above 0, not -1.0; mend the option",
+        "--compute-multiplier: must be from 0.001 to 1000; mend the option",
     ),
-    "no steps": (Overrides(steps=0), "--steps: must be at least 1, not 0; mend the option"),
+    "no steps": (Overrides(steps=0), "--steps: must be from 1 to 10000; mend the option"),
+    "too many steps": (Overrides(steps=10_001), "--steps: must be from 1 to 10000; mend the option"),
     "time backwards": (
         Overrides(time_scale=-0.5),
-        "--time-scale: must be at least 0, not -0.5; mend the option",
+        "--time-scale: must be from 0 to 1000; mend the option",
     ),
-    "seed": (Overrides(seed=-1), "--seed: must be at least 0, not -1; mend the option"),
+    "seed": (Overrides(seed=-1), "--seed: must be from 0 to 9223372036854775807; mend the option"),
     "policy": (
         Overrides(policy="quick"),
         '--policy: no policy is named "quick"; known: synthetic',
     ),
+    "policy without a name": (Overrides(policy=""), '--policy: no policy is named ""; known: synthetic'),
     "train": (Overrides(train="nowhere.jsonl"), "--train: no such file: nowhere.jsonl; check the path"),
     "valid": (Overrides(valid="x" * 5000), f"--valid: no such file: {'x' * 5000}; check the path"),
 }
@@ -304,6 +434,17 @@ def test_a_target_that_is_nothing_lists_the_bundled_scenarios():
     )
 
 
+@pytest.mark.usefixtures("folder")
+def test_an_empty_policy_does_not_fall_back_to_the_scenarios():
+    line = '--policy: no policy is named ""; known: quick, synthetic'
+    assert refusal("scenario.toml", Overrides(policy="")) == line
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_empty_target_is_not_the_folder_we_are_in():
+    assert refusal("").startswith('TARGET: "" is no scenario, ')
+
+
 def test_options_without_meaning_for_the_load_are_refused(folder):
     write_folder(folder, toml=TOML.replace("steps = 2", 'mode = "steady"\nin_flight = 3\nrollouts = 9'))
     assert refusal("scenario.toml", Overrides(steps=3)) == (
@@ -313,7 +454,9 @@ def test_options_without_meaning_for_the_load_are_refused(folder):
 
 def test_a_folder_in_place_of_a_dataset(folder):
     (folder / "data").mkdir()
-    assert refusal("job.json", Overrides(train="data")) == "--train: no such file: data; check the path"
+    assert refusal("job.json", Overrides(train="data")) == (
+        "--train: a folder, not a file: data; check the path"
+    )
 
 
 def test_scenario_errors_are_scenario_errors(folder):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.job import strictjson
-from simulator.job.locate import line_and_column, locate, offset_of
+from simulator.job.locate import line_and_column, offset_of
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -42,16 +42,19 @@ def test_the_text_at_the_offset_is_the_value(document):
 @given(documents())
 def test_line_and_column_lead_back_to_the_offset(document):
     text, path, _ = document
-    line, column = locate(text, path)
+    line, column = line_and_column(text, offset_of(text, path))
     lines = text.split("\n")
     assert sum(len(before) + 1 for before in lines[: line - 1]) + column - 1 == offset_of(text, path)
 
 
 def test_a_path_that_leads_nowhere_gives_the_innermost_value_that_exists():
     text = '{"tools": [\n  {"name": "find"}]}'
-    assert locate(text, ("tools", 0, "server_url")) == (2, 3)
-    assert locate(text, ("tools", 7)) == (1, 11)
-    assert locate(text, ("tools", 0, "name", "deeper")) == (2, 12)
+    for path, position in {
+        ("tools", 0, "server_url"): (2, 3),
+        ("tools", 7): (1, 11),
+        ("tools", 0, "name", "deeper"): (2, 12),
+    }.items():
+        assert line_and_column(text, offset_of(text, path)) == position
 
 
 @given(values)

@@ -6,13 +6,14 @@ from simulator.errors import ScenarioError
 from simulator.job.policies import policy_factory
 from simulator.job.scenario import Overrides, load_scenario
 from simulator.job.scripted import load_class
+from simulator.model import Turn
 
 from .folder import ENVIRON, TOML, row, rows, write_folder
 
 AGENT = """\
 from dataclasses import dataclass
 from simulator.model import Turn
-from simulator.plan.policy import ScriptedPolicy
+from simulator.plan.policy import Policy, ScriptedPolicy
 
 @dataclass
 class Note:
@@ -31,6 +32,20 @@ class Picky:
 
 class Idle:
     pass
+
+class Mute(ScriptedPolicy):
+    pass
+
+class Promise(Policy):
+    pass
+
+class Direct(ScriptedPolicy):
+    def next(self, seen):
+        return Turn()
+
+class Lookup(dict):
+    def next(self, seen):
+        return Turn()
 
 agent = Agent
 number = 3
@@ -64,6 +79,33 @@ def test_a_scripted_policy_is_made_with_item_generator_and_options(folder):
         (AGENT, "Missing", 'agent.py: has no class "Missing"; mend scenario.toml:15'),
         (AGENT, "number", 'agent.py: has no class "number"; mend scenario.toml:15'),
         (AGENT, "Idle", "agent.py: the class Idle has no method `next`; subclass ScriptedPolicy"),
+        (AGENT, "Promise", "agent.py: the class Promise has no method `next`; subclass ScriptedPolicy"),
+        (
+            AGENT,
+            "Mute",
+            "agent.py: the class Mute has no method `play`; write it as ScriptedPolicy describes",
+        ),
+        (
+            AGENT,
+            "ScriptedPolicy",
+            "agent.py: the class ScriptedPolicy has no method `play`; write it as ScriptedPolicy describes",
+        ),
+        (AGENT, "Lookup", None),
+        (
+            "import sys\n\nsys.exit(0)",
+            "Agent",
+            "agent.py:3: failed when it was loaded: SystemExit: 0; mend the file",
+        ),
+        (
+            "raise SystemExit",
+            "Agent",
+            "agent.py:1: failed when it was loaded: SystemExit; mend the file",
+        ),
+        (
+            "raise KeyboardInterrupt",
+            "Agent",
+            "agent.py:1: failed when it was loaded: KeyboardInterrupt; mend the file",
+        ),
         (
             AGENT,
             "Picky",
@@ -86,6 +128,11 @@ def test_scripted_policies_that_cannot_be_used(folder, agent, name, line):
         make(folder, agent=agent, name=name)
     assert len(str(caught.value).splitlines()) == 1
     assert line is None or str(caught.value).replace(f"{folder}/", "") == line
+
+
+def test_a_subclass_with_a_next_of_its_own_needs_no_play(folder):
+    scenario, factory = make(folder, name="Direct")
+    assert factory(scenario.train[0], random.Random(1)).next(()) == Turn()
 
 
 @pytest.mark.parametrize(

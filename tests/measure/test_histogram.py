@@ -56,6 +56,26 @@ def test_percentiles_of_a_known_series():
     assert histogram.mean_ms == pytest.approx(500.5, rel=0.001)
 
 
+@pytest.mark.parametrize(
+    ("late", "weight"), [(0.0, 1), (0.01, 1), (0.02, 2), (0.05, 3), (1.01, 51), (-0.001, 0)]
+)
+def test_a_late_tick_brings_those_that_were_missed_meanwhile(late, weight):
+    histogram = Histogram()
+    histogram.record_lag(late, 0.02)
+    assert histogram.count == weight
+    assert histogram.max_ms == pytest.approx(max(0, late) * 1000, rel=0.001)
+
+
+def test_a_standstill_weighs_its_length_and_not_a_single_tick():
+    histogram = Histogram()
+    for _ in range(50 * 9):  # nine seconds in which every tick is on time, and one in which none comes
+        histogram.record_lag(0.0, 0.02)
+    histogram.record_lag(1.0, 0.02)
+    assert histogram.percentile_ms(89) == 0.0
+    assert histogram.percentile_ms(95) == pytest.approx(500, rel=0.1)
+    assert histogram.percentile_ms(99) == pytest.approx(900, rel=0.1)
+
+
 @given(st.lists(SECONDS))
 def test_nothing_is_lost_on_the_way_to_text_and_back(values):
     histogram = recorded(*values)

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ def transcript(output="found", *, arguments="{}", answer="42"):
         102.25,
         "call_1",
         output,
+        len(output),
         soft_error=True,
         violations=(Violation.MISSING_TYPE,),
     )
@@ -83,6 +85,14 @@ def test_secrets_are_redacted_wherever_they_were_said():
     written = line(transcript(f"no {SECRET}", arguments=f'{{"k":"{SECRET}"}}', answer=SECRET), SECRET)
     (call,) = written["turns"][0]
     assert (call["output"], call["arguments"], written["answer"]) == ("no ***", '{"k":"***"}', "***")
+
+
+def test_the_length_is_that_of_the_whole_output_where_only_its_beginning_was_kept():
+    whole = transcript("x" * 8192)
+    (call,) = whole.turns[0]
+    of_more = msgspec.structs.replace(call, output_chars=1_000_000)
+    (written,) = line(msgspec.structs.replace(whole, turns=((of_more,),)))["turns"][0]
+    assert (written["output"], written["output_chars"]) == ("x" * SHOWN_CHARS, 1_000_000)
 
 
 @pytest.mark.parametrize("before", [0, SHOWN_CHARS - 5, SHOWN_CHARS - 1, SHOWN_CHARS])

@@ -1,11 +1,14 @@
 """The summary, computed from hand-made tallies."""
 
 import itertools
+import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.faults import Fault
 from simulator.measure.histogram import Histogram
 from simulator.measure.summary import (
     LoadSummary,
@@ -15,7 +18,7 @@ from simulator.measure.summary import (
     summarise,
 )
 from simulator.measure.tally import RolloutRecord, Tally
-from simulator.measure.trust import GeneratorSample
+from simulator.measure.trust import GeneratorSample, Measured, judge
 from simulator.model import Attempt, Outcome
 from simulator.plan.pacer import Pacer
 from simulator.plan.trainer import endpoints_of
@@ -36,10 +39,20 @@ def record(index=0, **fields):
     return RolloutRecord(index, **fields)
 
 
-def summary(*records, of=JOB, planned=None, attempts=(), per_group=None, duration_s=10.0, lag_s=0.0):
+def summary(
+    *records,
+    of=JOB,
+    mode="training",
+    interrupted=False,
+    planned=None,
+    attempts=(),
+    per_group=None,
+    duration_s=10.0,
+    lag_s=0.0,
+):
     tally = Tally(endpoints_of(of))
     tally.rollouts.extend(records)
-    tally.planned_per_group.update(per_group or {})
+    tally.started_per_group.update(per_group or {})
     for attempt in attempts:
         tally.add_attempt(attempt)
     lag = Histogram()
@@ -49,10 +62,11 @@ def summary(*records, of=JOB, planned=None, attempts=(), per_group=None, duratio
         seed=1,
         started_at="2026-01-01T00:00:00Z",
         duration_s=duration_s,
-        interrupted=False,
-        load=LOAD,
+        interrupted=interrupted,
+        load=msgspec.structs.replace(LOAD, mode=mode),
         planned=len(records) if planned is None else planned,
         grader_type=of.grader.type,
+        failure="",
         generator=GeneratorSample(1.0, duration_s, lag),
     )
     return summarise(tally, endpoints_of(of), facts)
@@ -304,6 +318,47 @@ def test_what_happens_on_the_last_full_second_is_in_the_series():
     assert sum(got.done["search"]) == 1
 
 
+def test_a_steady_load_has_no_plateau_for_it_sends_as_fast_as_it_is_answered():
+    closed = queued(50, itertools.repeat(0.0), 10)
+    (search, *_) = summary(record(), attempts=closed, duration_s=10.5, mode="steady").endpoints
+    assert search.plateau_per_s is None
+
+
+def test_one_fast_answer_among_many_even_ones_makes_no_plateau():
+    even = [Attempt(0, 1, n / 50, n / 50, n / 50 + 2.0, n / 50 + 2.0, 200) for n in range(1000)]
+    attempts = [*even, *calls(0, [0.0], 0.001)]
+    (search, *_) = summary(record(), attempts=attempts, duration_s=22.5).endpoints
+    assert search.plateau_per_s is None, "what is merely slow waits for nobody"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_idle_endpoint_with_a_long_tail_has_no_plateau(seed):
+    rng = random.Random(seed)
+    sent = [n / 50 for n in range(1000)]
+    attempts = [
+        Attempt(0, 1, t, t, t + took, t + took, 200) for t in sent for took in [rng.lognormvariate(0.0, 1.0)]
+    ]
+    (search, *_) = summary(record(), attempts=attempts, duration_s=60.0).endpoints
+    assert search.plateau_per_s is None
+
+
+def test_unfinished_attempts_are_told_and_in_no_other_number():
+    answered = calls(0, [0, 1], 0.1)
+    hanging = calls(0, [2], 6.0, fault=Fault.UNFINISHED)
+    with_them, without = (
+        summary(record(), attempts=attempts).endpoints[0] for attempts in (answered + hanging, answered)
+    )
+    assert (with_them.unfinished, with_them.unfinished_max_ms) == (1, 6000.0)
+    assert msgspec.structs.replace(with_them, unfinished=0, unfinished_max_ms=0.0) == without
+    assert (without.attempts, without.faults, without.error_rate) == (2, {}, 0.0)
+
+
+def test_requests_that_went_out_twice_are_told():
+    attempts = [msgspec.structs.replace(attempt, resent=True) for attempt in calls(0, [0, 1], 0.1)]
+    got = summary(record(), attempts=[*attempts, *calls(1, [0], 0.1)])
+    assert (got.endpoints[0].resent, got.endpoints[1].resent, got.tools.resent) == (2, 0, 2)
+
+
 # -- trust
 
 
@@ -327,6 +382,21 @@ def test_a_delay_counts_against_us_when_it_is_long_and_a_sizeable_part(late, ser
     got = summary(record(), attempts=attempts, duration_s=30.0).generator
     assert got.trustworthy is trusted
     assert all("search" in reason for reason in got.reasons)
+
+
+def test_attempts_that_found_no_socket_make_the_numbers_the_generators_own():
+    attempts = [*calls(0, [0], 0.1), *calls(1, [0, 1, 2], 0.0, fault="no_socket")]
+    got = summary(record(), attempts=attempts).generator
+    assert not got.trustworthy
+    (reason,) = got.reasons
+    assert reason.startswith("3 attempts at cat found no socket left on this machine: raise its limit")
+    assert "(`ulimit -n`)" in reason
+
+
+def test_the_judge_reads_its_endpoints_once():
+    measured = iter([Measured("search", 1000.0, 10.0, 0), Measured("cat", 10.0, 900.0, 1)])
+    got = judge(GeneratorSample(1.0, 10.0, Histogram()), measured)
+    assert (got.trustworthy, [reason.count("cat") for reason in got.reasons]) == (False, [1, 1])
 
 
 def test_outcomes_give_the_counts_that_only_the_end_of_a_call_tells():

@@ -81,7 +81,7 @@ def counts(tally):
         }
         for name, part in tally.endpoints.items()
     }
-    return endpoints, sorted(map(repr, tally.rollouts)), tally.planned_per_group
+    return endpoints, sorted(map(repr, tally.rollouts)), tally.started_per_group
 
 
 def merged(*tallies):
@@ -130,7 +130,33 @@ def test_calls_are_first_attempts_and_retries_the_rest():
     assert (tally.calls, tally.attempts) == (2, 4)
 
 
-@pytest.mark.parametrize("fault", [None, *Fault])
+def test_an_unfinished_attempt_is_counted_apart_and_nowhere_else():
+    tally = tally_of([attempt(service=0.5)])
+    before = counts(tally)
+    for seconds in (3.0, 7.5, 1.0):
+        tally.add_attempt(attempt(number=1, service=seconds, fault=Fault.UNFINISHED))
+    search = tally.endpoints["search"]
+    assert (search.unfinished, search.unfinished_max_s) == (3, 7.5)
+    search.unfinished, search.unfinished_max_s = 0, 0.0
+    assert counts(tally) == before
+
+
+def test_the_longest_unfinished_attempt_is_the_longest_of_all_shards():
+    shards = [
+        tally_of([attempt(service=seconds, fault=Fault.UNFINISHED)]).to_bytes() for seconds in (2.0, 9.0, 4.0)
+    ]
+    search = merged(*map(Tally.from_bytes, shards)).endpoints["search"]
+    assert (search.unfinished, search.unfinished_max_s) == (3, 9.0)
+
+
+def test_an_attempt_that_was_resent_is_counted_as_such():
+    resent = msgspec.structs.replace(attempt(), resent=True)
+    tally = tally_of([resent, attempt(), resent])
+    assert (tally.endpoints["search"].resent, tally.endpoints["search"].attempts) == (2, 3)
+    assert merged(tally, tally).endpoints["search"].resent == 4
+
+
+@pytest.mark.parametrize("fault", [None, *(fault for fault in Fault if fault is not Fault.UNFINISHED)])
 def test_service_times_are_those_of_endpoints_that_spoke_and_delays_those_of_all(fault):
     tally = tally_of([attempt(sent=ORIGIN + 0.25, fault=fault)]).endpoints["search"]
     assert tally.service.count == (0 if fault in NEVER_ANSWERED else 1)

@@ -6,8 +6,9 @@ import pytest
 
 from simulator.dialects.openai import OpenAI
 from simulator.faults import Fault
-from simulator.model import ToolCall
-from simulator.plan.call import Send, Wait, call
+from simulator.model import Reply, ToolCall
+from simulator.plan.call import Interrupted, Send, Wait, call
+from simulator.plan.rollout import Calls
 from simulator.testing import replay_calls, reply_to
 from tests.making import job, trainer
 
@@ -46,7 +47,7 @@ def play(generator, *answers, seconds=0.5):
             return reply_to(send, fault=given, seconds=seconds)
         return reply_to(send, *given, seconds=seconds)
 
-    (outcome,) = replay_calls([generator], answer)
+    (outcome,) = replay_calls(Calls(0.0, (lambda _: generator,)), answer)
     assert next(left, None) is None, "fewer requests than answers"
     return outcome, sent
 
@@ -111,6 +112,32 @@ def test_an_answer_over_the_limit_is_shown_as_413_and_not_retried():
     outcome, _ = play(tool_call(trainer()), Fault.TOO_LARGE)
     assert json.loads(outcome.output)["error"]["code"] == 413
     assert (outcome.fatal, len(outcome.attempts)) == (False, 1)
+
+
+def reading_stopped(status):
+    """A reply of which only the head, with this status, was read: the body was over the limit."""
+    return lambda send: Reply(send.due, send.due + 0.5, status, b"", send.due + 0.5, Fault.TOO_LARGE)
+
+
+def test_a_5xx_over_the_limit_is_a_5xx_however_long_its_page():
+    of = trainer()
+    (outcome,) = replay_calls(Calls(0.0, (lambda _: tool_call(of),)), reading_stopped(503))
+    assert [attempt.fault for attempt in outcome.attempts] == [Fault.HTTP_5XX] * 4
+    assert (outcome.fatal, json.loads(outcome.output)["error"]["code"]) == (True, 503)
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 499])
+def test_any_other_answer_over_the_limit_is_shown_as_413(status):
+    of = trainer()
+    (outcome,) = replay_calls(Calls(0.0, (lambda _: tool_call(of),)), reading_stopped(status))
+    assert [attempt.fault for attempt in outcome.attempts] == [Fault.TOO_LARGE]
+    assert (outcome.fatal, json.loads(outcome.output)["error"]["code"]) == (False, 413)
+
+
+@pytest.mark.parametrize("answer", [(200, GOOD), (404, b"no such path"), Fault.RESET], ids=str)
+def test_an_outcome_knows_how_long_its_output_is(answer):
+    outcome, _ = play(tool_call(trainer(unanswered="show")), answer)
+    assert outcome.output_chars == len(outcome.output) > 0
 
 
 @pytest.mark.parametrize(("size", "requests"), [(1_000_000, 1), (1_000_001, 0)])
@@ -178,7 +205,7 @@ def test_calls_due_at_once_are_spaced_by_the_rate_limit():
         dues.append(send.due)
         return reply_to(send, 200, b'{"score":1}', seconds=7)
 
-    outcomes = replay_calls([grader_call(of) for _ in range(4)], answer)
+    outcomes = replay_calls(Calls(0.0, (lambda _: grader_call(of),) * 4, at_once=4), answer)
     assert dues == [10.0, 10.5, 11.0, 11.5]
     assert [outcome.attempts[0].due for outcome in outcomes] == dues, "waiting for the limit is not our delay"
 
@@ -193,3 +220,65 @@ def test_retries_stand_in_the_rate_limits_queue_too():
 def test_tools_have_no_rate_limit():
     of = trainer(job(rate_limit=0.1))
     assert isinstance(next(tool_call(of)), Send)
+
+
+# -- the end of the run
+
+
+def interrupted_at(at, generator):
+    """Throw the end of the run in, and return the outcome of the call."""
+    with pytest.raises(StopIteration) as stop:
+        generator.throw(Interrupted(at))
+    return stop.value.value
+
+
+@pytest.mark.parametrize("make", [tool_call, grader_call])
+def test_a_call_whose_request_was_out_ends_unfinished_and_nothing_follows(make):
+    recorded = []
+    generator = make(trainer(record=recorded.append))
+    next(generator)
+    outcome = interrupted_at(15.0, generator)
+    (attempt,) = outcome.attempts
+    assert recorded == [attempt]
+    assert (attempt.fault, attempt.due, attempt.sent, attempt.done) == (Fault.UNFINISHED, 10.0, 10.0, 15.0)
+    assert (outcome.fault, outcome.fatal, outcome.done, outcome.score) == (
+        Fault.UNFINISHED, False, 15.0, None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [9.0, 10.0])
+def test_a_call_that_was_not_due_yet_leaves_nothing(at):
+    recorded = []
+    generator = tool_call(trainer(record=recorded.append))
+    next(generator)
+    with pytest.raises(Interrupted):
+        generator.throw(Interrupted(at))
+    assert recorded == []
+
+
+def test_a_call_that_waited_for_its_rate_limit_leaves_nothing():
+    recorded = []
+    of = trainer(job(rate_limit=0.1), record=recorded.append)
+    first, second = grader_call(of), grader_call(of)
+    for generator in (first, second):
+        assert next(generator) == Wait(10.0)
+    first.send(None)
+    assert second.send(None).due == 20.0
+    for generator in (second, grader_call(of)):
+        with pytest.raises(Interrupted):
+            (generator.throw if generator is second else _begun(generator).throw)(Interrupted(12.0))
+    assert recorded == []
+
+
+def _begun(generator):
+    next(generator)
+    return generator
+
+
+def test_a_retry_that_was_out_keeps_the_attempts_before_it():
+    generator = tool_call(trainer())
+    send = next(generator)
+    retry = generator.send(reply_to(send, 503))
+    assert retry.due == 11.0
+    outcome = interrupted_at(12.0, generator)
+    assert [attempt.fault for attempt in outcome.attempts] == [Fault.HTTP_5XX, Fault.UNFINISHED]

@@ -8,7 +8,7 @@ import pytest
 
 from simulator.errors import InputError
 from simulator.model import Load, ToolCall, TrainerRules, Turn
-from simulator.plan.assumptions import assumptions
+from simulator.plan.assumptions import ALWAYS, assumptions
 from simulator.plan.policy import ScriptedPolicy
 from simulator.plan.rollout import rollout
 from simulator.plan.schedule import arrivals
@@ -140,7 +140,18 @@ def test_every_assumption_is_a_sentence_of_its_own():
         "think time: 70 tokens/s",
         "back-off between retries 1 s, times 2 each: no source gives it",
         "a call without a usable HTTP answer: retried like a 5xx; no source tells",
+        "an evaluation pass has at most 32 rollouts in flight",
+        *ALWAYS,
     )
+
+
+def test_what_only_some_runs_have_is_assumed_only_of_them():
+    steady = said(load=Load(mode="steady"))
+    assert not any("evaluation" in sentence or "update" in sentence for sentence in steady)
+    assert "a weight update takes 30 s before the time scale" in said(load=Load(steps=2, update_s=30))
+    unlimited = said(load=Load(eval_in_flight_limit=None))
+    assert "an evaluation pass has at most all its rollouts in flight" in unlimited
+    assert not any("evaluation" in sentence for sentence in said(load=Load(evaluation=False)))
 
 
 def test_the_time_scale_is_printed_when_it_compresses():

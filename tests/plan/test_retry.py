@@ -17,6 +17,7 @@ UNANSWERED = [
     Fault.TRUNCATED,
     Fault.MALFORMED_HTTP,
     Fault.TIMEOUT,
+    Fault.NO_SOCKET,
 ]
 TOOL_TABLE = {
     None: Reaction.ACCEPT,
@@ -26,6 +27,7 @@ TOOL_TABLE = {
     Fault.TOO_LARGE: Reaction.SHOW,
     Fault.REQUEST_TOO_LARGE: Reaction.SHOW,
     Fault.MALFORMED_ANSWER: Reaction.SHOW,
+    Fault.UNFINISHED: Reaction.SHOW,  # the run is over: nothing may follow
     **dict.fromkeys(UNANSWERED, Reaction.RETRY),
 }
 
@@ -46,7 +48,11 @@ def test_the_fourth_attempt_of_a_tool_call_is_the_last(fault, reaction):
     assert react(RULES, "tool", fault, 4) is last
 
 
-@pytest.mark.parametrize("fault", Fault)
+def test_an_unfinished_grader_call_is_followed_by_nothing():
+    assert {react(RULES, "grader", Fault.UNFINISHED, number) for number in (1, 4)} == {Reaction.SHOW}
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.UNFINISHED])
 def test_a_grader_call_is_retried_whatever_the_reason_and_then_discards(fault):
     hopeless = fault is Fault.REQUEST_TOO_LARGE
     assert react(RULES, "grader", fault, 1) is (Reaction.DISCARD if hopeless else Reaction.RETRY)

@@ -8,9 +8,13 @@ import pytest
 
 from simulator.errors import PolicyError
 from simulator.faults import Fault
+from simulator.measure.lines import LineWriter
 from simulator.model import Load, ToolCall, Turn
+from simulator.plan.call import Interrupted
 from simulator.plan.policy import ScriptedPolicy
-from simulator.plan.rollout import Interrupted, rollout
+from simulator.plan.rollout import rollout
+from simulator.plan.trainer import endpoints_of
+from simulator.redaction import redactor
 from simulator.testing import replay, replay_calls, reply_to
 from tests.making import Turns, answer, ask, endlessly, item, job, shown, spec, trainer
 
@@ -84,8 +88,32 @@ def test_a_late_driver_cannot_hide_it():
     core = rollout(trainer(), spec(), Turns(ask(tokens=100), answer()), 0.0)
     action = next(core)
     assert action.due == 1.0
-    (send,) = [call.send(None) for call in action.calls]
+    (send,) = [start(action.due).send(None) for start in action.calls]
     assert send.due == 1.0
+
+
+def took(seconds, status=200):
+    return lambda send: reply_to(send, status, b'{"output":"x"}', seconds=seconds)
+
+
+def test_a_call_beyond_the_parallel_ones_is_due_when_the_one_whose_place_it_takes_is_done():
+    durations = dict(enumerate(map(took, (10.0, 3.0, 4.0, 1.0, 9.0))))
+    transcript, served = play(
+        Turns(ask(*["search"] * 5), answer()), trainer(parallel_calls=2), calls=durations
+    )
+    assert [send.due for send in served.sent] == [0.0, 0.0, 3.0, 7.0, 8.0, 17.0]
+    first = [outcome.attempts[0] for outcome in transcript.turns[0]]
+    assert [(attempt.due, attempt.done) for attempt in first] == [
+        (0.0, 10.0), (0.0, 3.0), (3.0, 7.0), (7.0, 8.0), (8.0, 17.0),
+    ]  # fmt: skip
+    assert all(attempt.sent == attempt.due for attempt in first), "waiting for a place is not our delay"
+
+
+def test_a_call_that_is_retried_keeps_its_place():
+    calls = {0: took(1.0, 500), 1: took(2.0)}
+    of = trainer(parallel_calls=1, tool_retries=1)
+    _, served = play(Turns(ask("search", "search"), answer()), of, calls=calls)
+    assert [send.due for send in served.sent] == [0.0, 2.0, 3.0], "a second of service, one of back-off"
 
 
 def test_calls_of_a_turn_are_due_at_once_and_the_next_turn_when_the_slowest_is_back():
@@ -187,6 +215,37 @@ def test_a_job_whose_grader_the_platform_runs_is_not_graded_here():
     assert (len(served.sent), transcript.ended) == (1, 1.0)
 
 
+def test_an_ungraded_rollout_lasts_until_its_last_thought():
+    of = trainer(job(graded=False))
+    core = rollout(of, spec(), Turns(ask(), answer(tokens=500)), 0.0)
+    last = core.send(replay_calls(next(core), Endpoints(of)))
+    assert (last.due, last.calls) == (6.0, ())
+    with pytest.raises(StopIteration) as stop:
+        core.send(())
+    assert (stop.value.value.state, stop.value.value.ended) == ("ungraded", 6.0)
+
+
+# -- memory
+
+
+def test_a_long_output_is_shown_whole_and_cut_once_the_next_turn_is_there():
+    long = "0123456789" * 50_000
+    body = json.dumps({"output": long}).encode()
+    endpoint = {0: lambda send: reply_to(send, 200, body), 1: lambda send: reply_to(send, 200, body)}
+    policy = Turns(ask("search", "search"), ask("search"), answer())
+    transcript, _ = play(policy, calls=endpoint)
+    assert shown(policy.seen)[1:] == [[long, long], [long]]
+    before, last = transcript.turns
+    for outcome in before:
+        assert len(outcome.output) < 10_000
+        assert long.startswith(outcome.output)
+        assert outcome.output_chars == len(long)
+    assert last[0].output == long
+    lines = LineWriter(endpoints_of(job()), 0.0, redactor(())).line(transcript)
+    written = [call for turn in json.loads(lines)["turns"] for call in turn]
+    assert [(call["output"], call["output_chars"]) for call in written] == [(long[:200], len(long))] * 3
+
+
 # -- the cap on steps
 
 
@@ -239,7 +298,7 @@ def test_an_interrupted_rollout_keeps_what_it_had():
     of = trainer()
     core = rollout(of, spec(), Turns(ask(tokens=100), ask(), answer()), 0.0)
     action = next(core)
-    core.send(replay_calls(action.calls, Endpoints(of)))
+    core.send(replay_calls(action, Endpoints(of)))
     with pytest.raises(StopIteration) as stop:
         core.throw(Interrupted(42.0))
     transcript = stop.value.value
@@ -255,6 +314,29 @@ def test_a_rollout_interrupted_while_it_is_graded_has_no_grade():
         core.throw(Interrupted(1.0))
     transcript = stop.value.value
     assert (transcript.state, transcript.grade, transcript.answer) == ("interrupted", None, "mine")
+
+
+def test_a_turn_that_was_interrupted_keeps_the_outcomes_it_had():
+    of = trainer()
+    core = rollout(of, spec(), Turns(ask("search", "search"), answer()), 0.0)
+    outcomes = replay_calls(next(core), Endpoints(of))
+    with pytest.raises(StopIteration) as stop:
+        core.throw(Interrupted(9.0, outcomes[:1]))
+    assert stop.value.value.turns == (outcomes[:1],)
+    assert (stop.value.value.state, stop.value.value.grade) == ("interrupted", None)
+
+
+def test_a_grader_call_that_was_interrupted_is_the_grade_and_gives_no_score():
+    core = rollout(trainer(), spec(), Turns(answer("mine")), 0.0)
+    grading = next(core).calls[0](0.0)
+    next(grading)
+    with pytest.raises(StopIteration) as ended:
+        grading.throw(Interrupted(3.0))
+    with pytest.raises(StopIteration) as stop:
+        core.throw(Interrupted(3.0, (ended.value.value,)))
+    transcript = stop.value.value
+    assert (transcript.state, transcript.turns, transcript.ended) == ("interrupted", (), 3.0)
+    assert (transcript.grade.fault, transcript.grade.score) == (Fault.UNFINISHED, None)
 
 
 # -- policies that fail
@@ -294,9 +376,9 @@ class Rubbish:
         (Turn(calls=("search",)), "policy Rubbish asked for 'search', which is no ToolCall"),
         (
             Turn(calls=(ToolCall("search", {"n": 1}),)),
-            "policy Rubbish asked for ToolCall(name='search', arguments={'n': 1}), which is no ToolCall",
+            "policy Rubbish called `search` with arguments that are no text: {'n': 1}",
         ),
-        (Turn(answer={"a": 1}), "policy Rubbish: the answer is no text: dict"),
+        (Turn(answer={"a": 1}), "policy Rubbish gave an answer that is no text: {'a': 1}"),
     ],
 )
 def test_a_policy_that_returns_what_no_model_could_is_refused(turn, message):

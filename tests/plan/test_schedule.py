@@ -214,22 +214,7 @@ def test_rate_plans_exactly_the_rollouts_that_become_due_before_the_end(per_s, d
     assert all(offset < duration_s for offset in offsets)
 
 
-@pytest.mark.parametrize(
-    ("load", "message"),
-    [
-        (Load(mode="steady", in_flight=1), "[load]: mode steady has no end; set duration_s or rollouts"),
-        (Load(mode="rate", rollouts_per_s=1), "[load]: mode rate has no end; set duration_s or rollouts"),
-        (
-            Load(mode="steady", rollouts=1),
-            "[load]: mode steady needs in_flight; set the number of rollouts in flight",
-        ),
-        (
-            Load(mode="rate", rollouts=1),
-            "[load]: mode rate needs rollouts_per_s; set the rollouts started per second",
-        ),
-    ],
-)
-def test_a_mode_without_a_setting_it_needs_is_refused(load, message):
+def test_more_rollouts_than_can_be_planned_are_refused_before_they_are_laid_out():
     with pytest.raises(InputError) as error:
-        phases(load)
-    assert str(error.value) == message
+        phases(Load(steps=1000, batch_size=1000, group_size=1001, evaluation=False))
+    assert "asks for 1,001,000,000 rollouts, and 1,000,000 are the most" in str(error.value)

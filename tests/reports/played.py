@@ -125,13 +125,14 @@ class Played:
             load=msgspec.structs.replace(LOAD, **load),
             planned=self.index if planned is None else planned,
             grader_type=grader_type,
+            failure="",
             generator=GeneratorSample(0.31 * duration_s, duration_s, lag),
         )
         summary = summarise(self.tally, self.targets, facts)
         tools = [e.name for e in self.targets if e.kind == "tool"]
-        graded = any(e.kind == "grader" for e in self.targets)
-        texts = default_gates(tools, grader_called=graded) if gates is None else gates
-        return summary, judge(parse_gates(texts, tools, grader_called=graded), summary)
+        grader = next((e.name for e in self.targets if e.kind == "grader"), None)
+        texts = default_gates(tools, grader) if gates is None else gates
+        return summary, judge(parse_gates(texts, tools, grader), summary)
 
 
 LOAD = LoadSummary(

@@ -129,6 +129,22 @@ class TransportContract:
         assert reply.fault is Fault.MALFORMED_HTTP
         assert server.bytes_sent < 30_000_000
 
+    @pytest.mark.parametrize(
+        "endless",
+        [CHUNKED + b"0\r\n" + b"x: y\r\n" * 10_000_000, CHUNKED + b"1;" + b"x" * 60_000_000],
+        ids=["trailers", "a chunk's extension"],
+    )
+    async def test_framing_without_end_is_given_up_on(self, lab, clock, endless):
+        reply, server = await self.once(lab, [endless])
+        assert (reply.fault, reply.body) == (Fault.MALFORMED_HTTP, b"")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert server.open == 0
+        assert server.bytes_sent < 40_000_000
+
+    async def test_a_body_of_the_limit_in_chunks_of_a_byte_is_taken(self, lab, clock):
+        reply, _ = await self.once(lab, [CHUNKED + b"1\r\nx\r\n" * MEGABYTE + b"0\r\n\r\n"])
+        assert (len(reply.body), reply.fault) == (MEGABYTE, None)
+
     # -- limits
 
     async def test_no_answer_within_the_time_limit(self, lab, clock):
@@ -179,6 +195,14 @@ class TransportContract:
         await trio.testing.wait_all_tasks_blocked(0.01)
         assert server.open == 0
         assert server.bytes_sent < 25_000_000, "what the kernels' buffers hold may leave the server, not all"
+
+    @pytest.mark.parametrize("status", [404, 503])
+    async def test_an_answer_over_the_limit_tells_its_status_wherever_its_head_is_cut(
+        self, lab, clock, status
+    ):
+        begins = b"HTTP/1.1 %d .\r\ncontent-length: 2000000\r\nx: y" % status
+        reply, _ = await self.once(lab, [begins, 0.5, b"\r\nz: y\r\n", 0.5, b"\r\n", b"x" * 2_000_000])
+        assert (reply.fault, reply.status, reply.body) == (Fault.TOO_LARGE, status, b"")
 
     async def test_one_byte_over_the_limit_by_its_content_length_needs_no_body(self, lab, clock):
         reply, _ = await self.once(lab, [b"HTTP/1.1 200 OK\r\ncontent-length: 1000001\r\n\r\n", HANG])
@@ -245,25 +269,57 @@ class TransportContract:
         await transport.exchange(0, b"1")
         await trio.sleep(idle_s)
         reply = await transport.exchange(0, b"2")
-        assert (reply.body, reply.fault, reply.reused) == (b"second", None, False)
+        assert (reply.body, reply.fault, reply.reused, reply.resent) == (b"second", None, False, False)
         assert [request.body for request in server.requests] == [b"1", b"2"]
 
-    @pytest.mark.parametrize("end", [RESET, CLOSE])
-    async def test_a_connection_that_closes_just_as_it_is_used_again_is_no_fault(self, lab, clock, end):
-        scripts = [[ok(b"first")], [end], [ok(b"second")]]
-        server = await lab.serve(scripts)
+    async def ends_when_used_again(self, lab, *scripts, idle_s):
+        """Make a call, idle, and make another that `scripts` tell of; returns its reply, when and the server.
+
+        The request's own bytes tell how often it came: `2` once if it was not sent again.
+        """
+        server = await lab.serve([[ok(b"first")], *scripts])
         transport = lab.transport(server.url)
         await transport.exchange(0, b"1")
-        reply = await transport.exchange(0, b"2")
-        assert (reply.body, reply.fault) == (b"second", None)
+        await trio.sleep(idle_s)
+        began = trio.current_time()
+        return await transport.exchange(0, b"2"), began, server
+
+    @pytest.mark.parametrize("end", [RESET, CLOSE])
+    @pytest.mark.parametrize("after_s", [0.0, 0.2])
+    async def test_an_idle_connection_that_ends_as_it_is_used_again_is_no_fault_and_said(
+        self, lab, clock, end, after_s
+    ):
+        scripts = [after_s, end], [3.0, ok(b"second")]
+        reply, began, server = await self.ends_when_used_again(lab, *scripts, idle_s=1.5)
+        assert (reply.body, reply.fault, reply.resent, reply.reused) == (b"second", None, True, False)
         assert [(r.connection, r.body) for r in server.requests] == [(0, b"1"), (0, b"2"), (1, b"2")]
+        assert reply.sent - began == pytest.approx(after_s), "the time of the first try is not the endpoint's"
+        assert reply.done - reply.sent == pytest.approx(3.0)
+
+    @pytest.mark.parametrize("end", [RESET, CLOSE])
+    @pytest.mark.parametrize(
+        ("idle_s", "after_s"), [(0.0, 0.0), (0.9, 0.0), (30.0, 0.3), (0.9, 0.3)], ids=str
+    )
+    async def test_a_connection_that_was_hardly_idle_or_ends_later_is_a_fault(
+        self, lab, clock, end, idle_s, after_s
+    ):
+        scripts = [after_s, end], [ok(b"second")]
+        reply, began, server = await self.ends_when_used_again(lab, *scripts, idle_s=idle_s)
+        assert (reply.body, reply.fault, reply.resent, reply.reused) == (b"", Fault.RESET, False, True)
+        assert [request.body for request in server.requests] == [b"1", b"2"]
+        assert (reply.sent, reply.done) == (pytest.approx(began), pytest.approx(began + after_s))
+
+    @pytest.mark.parametrize("end", [RESET, CLOSE])
+    async def test_a_request_is_sent_again_once_and_not_twice(self, lab, clock, end):
+        reply, _, server = await self.ends_when_used_again(lab, [end], [end], [ok(b"third")], idle_s=1.5)
+        assert (reply.fault, reply.resent) == (Fault.RESET, True)
+        assert [request.body for request in server.requests] == [b"1", b"2", b"2"]
 
     async def test_a_fresh_connection_that_closes_is_a_fault_and_not_tried_again(self, lab, clock):
-        server = await lab.serve([[ok(b"first")], [CLOSE], [CLOSE]])
-        transport = lab.transport(server.url)
-        await transport.exchange(0, b"1")
-        assert (await transport.exchange(0, b"2")).fault is Fault.RESET
-        assert len(server.requests) == 3
+        server = await lab.serve([[CLOSE]])
+        reply = await lab.transport(server.url).exchange(0, b"1")
+        assert (reply.fault, reply.resent) == (Fault.RESET, False)
+        assert len(server.requests) == 1
 
     async def test_a_kept_connection_that_breaks_inside_its_answer_is_a_fault(self, lab, clock):
         server = await lab.serve([[ok(b"first")], [HEAD, 0.5, CLOSE], [ok(b"third")]])

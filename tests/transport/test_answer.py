@@ -67,6 +67,7 @@ MALFORMED = {
 
 TOO_LARGE = {
     "content-length": OK + b"content-length: 101\r\n\r\n",
+    "content-length and more": OK + b"content-length: 101\r\nx: y\r\n\r\n",
     "chunks": CHUNKED + b"65\r\n" + b"x" * 101,
     "many chunks": CHUNKED + b"20\r\n" + b"x" * 32 + b"\r\n20\r\n" + b"x" * 32 + b"\r\n25\r\n" + b"x" * 37,
     "until close": OK + b"\r\n" + b"x" * 101,
@@ -85,6 +86,38 @@ def feed(parts):
 
 def bytewise(data):
     return [data[at : at + 1] for at in range(len(data))]
+
+
+ENDLESS_FRAMING = {
+    "trailers": CHUNKED + b"1\r\na\r\n0\r\n" + b"x: y\r\n" * 20_000,
+    "a trailer": CHUNKED + b"1\r\na\r\n0\r\nx: " + b"y" * 120_000,
+    "a chunk's extension": CHUNKED + b"1;" + b"x" * 120_000,
+    "interim answers and then trailers": b"HTTP/1.1 100 Continue\r\n\r\n" * 2000
+    + CHUNKED
+    + b"0\r\n"
+    + b"x: y\r\n" * 20_000,
+}
+
+
+@pytest.mark.parametrize("data", ENDLESS_FRAMING.values(), ids=ENDLESS_FRAMING)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_framing_without_end_is_given_up_on(data, size):
+    fed = itertools.count()
+    parts = (data[at : at + size] for at in range(0, len(data), size) if next(fed) >= 0)
+    answer, fault = feed(parts)
+    assert (fault, answer.complete) == (Fault.MALFORMED_HTTP, False)
+    assert next(fed) * size <= MAX_HEAD_BYTES + 10 * LIMIT + size
+
+
+@pytest.mark.parametrize("body", [1, LIMIT - 1, LIMIT])
+def test_a_body_within_the_limit_may_come_in_chunks_of_a_byte(body):
+    answer, fault = feed(bytewise(CHUNKED + b"1\r\nx\r\n" * body + b"0\r\n\r\n"))
+    assert (fault, answer.complete, len(answer.body)) == (None, True, body)
+
+
+def test_a_body_over_the_limit_in_chunks_of_a_byte_is_too_large():
+    answer, fault = feed(bytewise(CHUNKED + b"1\r\nx\r\n" * (LIMIT + 1)))
+    assert (fault, answer.complete) == (Fault.TOO_LARGE, False)
 
 
 @pytest.mark.parametrize("cut", [lambda data: [data], bytewise], ids=["whole", "byte by byte"])

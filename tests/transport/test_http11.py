@@ -1,6 +1,8 @@
 """Http11, plain and over TLS: the contract of all transports, and what is its own."""
 
-from contextlib import closing
+import os
+import resource
+from contextlib import closing, contextmanager
 
 import pytest
 import trio
@@ -131,6 +133,29 @@ async def test_a_failed_name_is_asked_for_again_by_a_retry(lab, clock):
     await trio.sleep(1.0)
     await transport.exchange(0, b"{}")
     assert pool._resolved[0] > asked_until
+
+
+@contextmanager
+def no_further_file():
+    """Let this process open no further file or socket."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_a_machine_without_a_socket_left_is_no_fault_of_the_endpoints(lab, clock):
+    server = await lab.serve([[ok(b"well")]])
+    transport = lab.transport(server.url)
+    with no_further_file():
+        reply = await transport.exchange(0, b"{}")
+    assert (reply.fault, reply.status, reply.first_byte) == (Fault.NO_SOCKET, 0, None)
+    assert (await transport.exchange(0, b"{}")).body == b"well"
+    assert len(server.requests) == 1
 
 
 async def test_no_connection_within_the_connect_limit(nursery, clock):

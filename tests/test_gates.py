@@ -10,7 +10,7 @@ from simulator.faults import Fault
 from simulator.gates import DEFAULT_GATES, GateResult, default_gates, judge, parse_gates
 from simulator.model import Attempt
 from tests.making import job
-from tests.measure.test_summary import record, summary
+from tests.measure.test_summarise import record, summary
 
 ENDPOINT_NAMES = (
     "p50, p90, p95, p99, p999, max, mean, error_rate, soft_error_rate, given_up_rate, calls, attempts,"

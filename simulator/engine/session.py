@@ -14,7 +14,8 @@ from simulator.engine.monitor import Monitor
 from simulator.engine.run import Hooks, Plan, Run
 from simulator.errors import InputError, PreflightError
 from simulator.measure.lines import LineWriter
-from simulator.measure.summary import LoadSummary, RunFacts, Snapshot, Summary, summarise
+from simulator.measure.summarise import RunFacts, summarise
+from simulator.measure.summary import LoadSummary, Snapshot, Summary
 from simulator.measure.tally import Tally
 from simulator.model import Job, Load, TrainerRules, Transcript
 from simulator.plan.assumptions import assumptions

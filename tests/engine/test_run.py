@@ -9,7 +9,7 @@ import trio
 from simulator.errors import PolicyError
 from simulator.faults import Fault
 from simulator.measure.lines import LineWriter
-from simulator.measure.summary import max_in_flight
+from simulator.measure.summarise import max_in_flight
 from simulator.model import Load, ToolCall, Turn
 from simulator.plan.synthetic import SyntheticPolicy, SyntheticSettings
 from simulator.redaction import redactor

@@ -7,7 +7,8 @@ import msgspec
 from simulator.faults import Fault
 from simulator.gates import Verdict, default_gates, judge, parse_gates
 from simulator.measure.histogram import Histogram
-from simulator.measure.summary import LoadSummary, RunFacts, Summary, summarise
+from simulator.measure.summarise import RunFacts, summarise
+from simulator.measure.summary import LoadSummary, Summary
 from simulator.measure.tally import Tally
 from simulator.measure.trust import GeneratorSample
 from simulator.model import Attempt, Endpoint, Item, Outcome, RolloutSpec, ToolCall, Transcript

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 
 from simulator.faults import Fault
 from simulator.measure.histogram import Histogram
-from simulator.measure.summary import (
-    LoadSummary,
-    RunFacts,
-    ideal_sampling_s,
-    max_in_flight,
-    summarise,
-)
+from simulator.measure.summarise import RunFacts, ideal_sampling_s, max_in_flight, summarise
+from simulator.measure.summary import LoadSummary
 from simulator.measure.tally import RolloutRecord, Tally
 from simulator.measure.trust import GeneratorSample, Measured, judge
 from simulator.model import Attempt, Outcome

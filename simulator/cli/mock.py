@@ -43,6 +43,8 @@ class MockOptions:
     "Decides which attempts fail, by the ids of rollout and call, which differ from run to run."
 
 
+GIVEN = "..."  # stands for a token that the user knows already
+
 _DEFAULTS = MockOptions()
 
 
@@ -69,7 +71,7 @@ def mock(domain: Literal["finqa", "echo"], /, options: MockOptions = _DEFAULTS) 
         token=None if options.open else given or secrets.token_hex(16),
         log_requests=options.log_requests,
     )
-    token_shown = None if options.open or given else settings.token
+    token_shown = None if options.open else GIVEN if given else settings.token
     served = DOMAINS[domain]()
     standalone.run(
         served,
@@ -86,4 +88,5 @@ def _announce(domain: Domain, listening: Listening, token_shown: str | None) -> 
     served = ", ".join([*domain.tools, *domain.graders])
     token = f" {name}_TOKEN={token_shown}" if token_shown else ""
     print(f"serving {domain.name} on {listening.url}: {served}; Ctrl-C ends it")
-    print(f"export {name}_URL={listening.url}{token}", flush=True)
+    hint = "  # the token is the one in this terminal's environment" if token_shown == GIVEN else ""
+    print(f"export {name}_URL={listening.url}{token}{hint}", flush=True)

@@ -58,8 +58,8 @@ class ScriptedPolicy:
             return final
 
     @staticmethod
-    def call(name: str, **arguments: Any) -> ToolCall:
-        """Return a call of tool `name` with keyword arguments."""
+    def call(name: str, /, **arguments: Any) -> ToolCall:
+        """Return a call of tool `name` with the keywords as arguments, even one called `name`."""
         return ToolCall(name, msgspec.json.encode(arguments).decode())
 
     @staticmethod
@@ -72,8 +72,8 @@ class ScriptedPolicy:
         """Return the final turn."""
         return Turn(answer=text, tokens=tokens)
 
-    def ask(self, name: str, *, tokens: int, **arguments: Any) -> Turn:
-        """Return a turn of one call."""
+    def ask(self, name: str, /, *, tokens: int, **arguments: Any) -> Turn:
+        """Return a turn of one call; for a tool with an argument `tokens`, use `turn` and `call`."""
         return Turn(calls=(self.call(name, **arguments),), tokens=tokens)
 
 

@@ -153,15 +153,13 @@ class Pool:
     async def connect(self, until: float) -> Connection:
         """Open a connection; OSError when it fails, TimeoutError when `until` passes first."""
         with trio.CancelScope(deadline=until) as scope:
-            wire: Wire = await connect(await self._addresses())
-            if self._scheme == "https":
-                wire = await self._secure(wire)
+            plain = await connect(await self._addresses())
+            wire = await self._secure(plain) if self._scheme == "https" else plain
             return Connection(wire, self._timers)
         assert scope.cancelled_caught  # noqa: S101 the only way out of the scope without a connection
         raise TimeoutError
 
-    async def _secure(self, plain: Wire) -> Wire:
-        assert isinstance(plain, PlainWire)  # noqa: S101 what `connect` returns
+    async def _secure(self, plain: PlainWire) -> Wire:
         wire = TlsWire(plain, self._tls, self._host)
         try:
             await wire.handshake()

@@ -1,7 +1,6 @@
 """Bytes in and out of a socket, plain or TLS, with one await per wait and nothing else.
 
-Raw sockets and `wait_readable` instead of Trio's streams: a stream's conflict detection and checkpoints cost
-more than the rest of a small request.
+Raw sockets and `wait_readable` instead of Trio's streams, so that a small request is one send and one wait.
 """
 
 import contextlib

@@ -183,3 +183,9 @@ def test_a_grader_that_is_not_called_is_said():
 )
 def test_what_is_assumed_of_unanswered_calls_is_printed(setting, words):
     assert f"a call without a usable HTTP answer: {words}; no source tells" in said(unanswered=setting)
+
+
+def test_a_tool_may_have_an_argument_called_name():
+    policy = ScriptedPolicy(item(), random.Random(0))
+    (call,) = policy.ask("lookup", name="coat", tokens=1).calls
+    assert (call.name, call.arguments) == ("lookup", '{"name":"coat"}')

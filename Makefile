@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format bench clean
+.PHONY: help demo test test-slow check format bench soak clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ format: $(INSTALLED) ## Put the code into the house's format
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-bench: $(INSTALLED) ## Measure what one call and one rollout cost the generator
+bench: $(INSTALLED) ## Measure ours beside other clients, ten minutes; wants nginx, wrk and hey
 	@$(BIN)/python -m tests.bench
+
+soak: $(INSTALLED) ## Ten minutes of steady load, with an eye on memory and connections
+	@$(BIN)/python -m tests.bench --soak 600
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) build dist out .mypy_cache .pytest_cache .ruff_cache .hypothesis

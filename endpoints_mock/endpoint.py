@@ -2,17 +2,20 @@
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 import trio
 
 from endpoints_mock.behaviour import ColdStart, Dice, Workers
+from endpoints_mock.connection import Connection
 from endpoints_mock.domain import Grader, Tool
-from endpoints_mock.http import Answer, Connection, Request, error
+from endpoints_mock.http import Answer, Request, error
+from endpoints_mock.loop import Agenda
 from endpoints_mock.record import Log, LogEntry, Record
 from endpoints_mock.settings import Behaviour
-from endpoints_mock.wire_faults import FAULTS, FaultKind, Right, put_plain
+from endpoints_mock.wire_faults import FAULTS, FaultKind, Right
 from simulator.dialects.openai import OpenAI
 
 _DIALECT = OpenAI()
@@ -76,49 +79,77 @@ def grader_reader(name: str, grader: Grader) -> Read:
 class Endpoint:
     """Serves the calls of one tool or grader as its behaviour says, and keeps account of them."""
 
-    def __init__(self, name: str, read: Read, behaviour: Behaviour, seed: int, log: Log | None) -> None:
-        self.name, self.record = name, Record()
-        self._read, self._log = read, log
-        self._slow_body_s = behaviour.slow_body_s
-        self._cold_start = ColdStart(behaviour.cold_start_s)
-        self._workers = Workers(behaviour.workers, behaviour.order, random.Random(f"{seed}/{name}"))
-        self._dice = Dice(behaviour, seed, name)
+    def __init__(
+        self, name: str, read: Read, behaviour: Behaviour, seed: int, log: Log | None, agenda: Agenda
+    ) -> None:
+        self.name, self.record, self.agenda = name, Record(), agenda
+        self.log, self.slow_body_s = log, behaviour.slow_body_s
+        self.cold_start = ColdStart(behaviour.cold_start_s)
+        self.workers = Workers(behaviour.workers, behaviour.order, random.Random(f"{seed}/{name}"), agenda)
+        self.dice = Dice(behaviour, seed, name)
+        self._read = read
 
-    async def serve(self, request: Request, connection: Connection) -> None:
-        """Answer one request, rightly or wrongly; OSError when the caller has gone."""
+    def serve(self, request: Request, connection: Connection) -> None:
+        """Answer one request, rightly or wrongly."""
         try:
             incoming = self._read(request.body)
         except ValueError as problem:
             self.record.unreadable += 1
-            await put_plain(connection, error(400, str(problem)), 0.0)
-            return
-        self.record.arrive()
-        try:
-            await self._cold_start.wait()
-            await self._workers.enter()
-            try:
-                await self._work(incoming, request, connection)
-            finally:
-                self._workers.leave()
-        finally:
-            self.record.in_flight -= 1
+            connection.play((error(400, str(problem)).encode(),))
+        else:
+            _Call(self, incoming, request.arrived, connection).arrive()
 
-    async def _work(self, incoming: Incoming, request: Request, connection: Connection) -> None:
-        # The worker stays occupied until all is written: a hanging or slow answer costs capacity.
-        due = trio.current_time()
-        fate = self._dice.throw(incoming.trace_id, incoming.call_id)
-        kind = _NO_FAULT
+
+class _Call:
+    """A call on its way through an endpoint; each step leads to the next, at once or later.
+
+    The worker stays occupied until all is written: a hanging or slow answer costs capacity.
+    """
+
+    __slots__ = ("_answer", "_arrived", "_connection", "_due", "_endpoint", "_incoming", "_kind", "_left")
+
+    def __init__(
+        self, endpoint: Endpoint, incoming: Incoming, arrived: float, connection: Connection
+    ) -> None:
+        self._endpoint, self._incoming = endpoint, incoming
+        self._arrived, self._connection = arrived, connection
+
+    def arrive(self) -> None:
+        endpoint, arrived = self._endpoint, self._arrived
+        endpoint.record.arrive()
+        warm_at = endpoint.cold_start.warm_at(arrived)
+        if warm_at > arrived:
+            endpoint.agenda.call_at(warm_at, partial(endpoint.workers.enter, self._begin, warm_at))
+        else:
+            endpoint.workers.enter(self._begin, arrived)
+
+    def _begin(self, now: float) -> None:
+        endpoint, incoming = self._endpoint, self._incoming
+        fate = endpoint.dice.throw(incoming.trace_id, incoming.call_id)
+        self._kind = _NO_FAULT
         if fate.fault is not None:
-            kind = FAULTS[fate.fault]
-            self.record.faults[fate.fault] += 1
-        answer = _right_or_refused(incoming, kind)
+            self._kind = FAULTS[fate.fault]
+            endpoint.record.faults[fate.fault] += 1
+        self._answer = _right_or_refused(incoming, self._kind)
+        self._due = now + fate.service_s
         if fate.service_s:
-            await trio.sleep_until(due + fate.service_s)
-        if self._log is not None:
-            self._log.add(_log_entry(self.name, incoming, 0 if kind.silent else answer.status))
-        await kind.put(connection, answer, self._slow_body_s)
-        if not kind.silent:
-            self.record.answered(trio.current_time() - request.arrived)
+            endpoint.agenda.call_at(self._due, self._put)
+        else:
+            self._put()
+
+    def _put(self) -> None:
+        endpoint, kind, answer = self._endpoint, self._kind, self._answer
+        self._left = trio.current_time()
+        if endpoint.log is not None:
+            endpoint.log.add(_log_entry(endpoint.name, self._incoming, 0 if kind.silent else answer.status))
+        self._connection.play(kind.put(answer, endpoint.slow_body_s), self._done)
+
+    def _done(self, delivered: bool) -> None:
+        endpoint, now = self._endpoint, trio.current_time()
+        if delivered and not self._kind.silent:
+            endpoint.record.answered(now - self._arrived, self._left - self._due)
+        endpoint.workers.leave(now)
+        endpoint.record.in_flight -= 1
 
 
 def _right_or_refused(incoming: Incoming, kind: FaultKind) -> Answer:

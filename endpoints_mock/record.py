@@ -8,7 +8,8 @@ import msgspec
 
 from simulator.measure.histogram import Histogram
 
-_PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
+_SERVICE = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
+_LAG = {"p50": 50.0, "p99": 99.0}
 _LOG_ENTRIES = 100_000
 _LOG_ARGUMENTS = 4_096
 
@@ -16,15 +17,16 @@ _LOG_ARGUMENTS = 4_096
 class Record:
     """One endpoint's counts and service times.
 
-    Service time runs from the arrival of the whole request until the answer is written, queueing included;
-    what was never answered (`reset`, `hang`) has none. `unreadable` requests were answered 400 and are in no
-    other count.
+    Service time runs from the arrival of the whole request until the answer is written, queueing included,
+    as it really was and not as it had been drawn. Lag is how late an answer left that was due: the mock's own
+    doing, and part of service time. What was never answered (`reset`, `hang`) has neither. `unreadable`
+    requests were answered 400 and are in no other count.
     """
 
     def __init__(self) -> None:
         self.requests = self.answers = self.unreadable = self.in_flight = self.in_flight_max = 0
         self.faults: Counter[str] = Counter()
-        self.service = Histogram()
+        self.service, self.lag = Histogram(), Histogram()
 
     def arrive(self) -> None:
         """Count a request that is about to be served."""
@@ -32,14 +34,14 @@ class Record:
         self.in_flight += 1
         self.in_flight_max = max(self.in_flight_max, self.in_flight)
 
-    def answered(self, seconds: float) -> None:
-        """Count an answer, written `seconds` after its request had arrived."""
+    def answered(self, service_s: float, lag_s: float) -> None:
+        """Count an answer, written `service_s` after its request had arrived, `lag_s` of them too late."""
         self.answers += 1
-        self.service.record(seconds)
+        self.service.record(service_s)
+        self.lag.record(lag_s)
 
     def stats(self) -> dict[str, Any]:
         """Return the account as JSON can hold it; times in ms."""
-        times = {name: self.service.percentile_ms(percentile) for name, percentile in _PERCENTILES.items()}
         return {
             "requests": self.requests,
             "answers": self.answers,
@@ -47,8 +49,14 @@ class Record:
             "in_flight": self.in_flight,
             "in_flight_max": self.in_flight_max,
             "faults": dict(sorted(self.faults.items())),
-            "service_ms": times | {"max": self.service.max_ms, "mean": self.service.mean_ms},
+            "service_ms": _percentiles(self.service, _SERVICE)
+            | {"max": self.service.max_ms, "mean": self.service.mean_ms},
+            "lag_ms": _percentiles(self.lag, _LAG) | {"max": self.lag.max_ms},
         }
+
+
+def _percentiles(times: Histogram, names: Mapping[str, float]) -> dict[str, float]:
+    return {name: times.percentile_ms(percentile) for name, percentile in names.items()}
 
 
 class LogEntry(msgspec.Struct, frozen=True):

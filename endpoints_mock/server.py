@@ -4,13 +4,16 @@ import hmac
 import socket
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 
 import msgspec
 import trio
 
+from endpoints_mock.connection import Connection, Listener
 from endpoints_mock.domain import Domain
 from endpoints_mock.endpoint import Endpoint, grader_reader, tool_reader
-from endpoints_mock.http import Answer, Connection, Request, error, listen
+from endpoints_mock.http import Answer, Request, error
+from endpoints_mock.loop import Agenda, Loop
 from endpoints_mock.record import Log, stats_json
 from endpoints_mock.settings import MockSettings, behaviour_of
 from simulator.errors import InputError
@@ -38,18 +41,19 @@ async def serve(
     InputError when the settings name an endpoint the domain does not have, or the address cannot be had.
     """
     site = Site(domain, settings)
-    with _bind(host, port) as listener:
-        port = listener.getsockname()[1]
+    with _bind(host, port) as sock, Loop(site.agenda) as loop, closing(Listener(sock, loop, site.handle)):
+        port = sock.getsockname()[1]
         task_status.started(Listening(f"http://{f'[{host}]' if ':' in host else host}:{port}", port))
-        await listen(listener, site.handle)
+        await loop.run()
 
 
 class Site:
     """The endpoints of a domain under their paths."""
 
     def __init__(self, domain: Domain, settings: MockSettings) -> None:
+        self.agenda = Agenda()
         self._log = Log() if settings.log_requests else None
-        self._endpoints = _endpoints(domain, settings, self._log)
+        self._endpoints = _endpoints(domain, settings, self._log, self.agenda)
         self._posts = {
             ("/tools/" if name in domain.tools else "/") + name: endpoint
             for name, endpoint in self._endpoints.items()
@@ -59,22 +63,24 @@ class Site:
         self._name, self._seed = domain.name, settings.seed
         self._refused: Counter[int] = Counter()
 
-    async def handle(self, request: Request, connection: Connection) -> None:
-        """Answer one request; OSError when the caller has gone."""
+    def handle(self, request: Request, connection: Connection) -> None:
+        """Have one request answered."""
         endpoint = self._posts.get(request.path)
         if endpoint is not None and request.method == "POST" and self._admits(request):
-            await endpoint.serve(request, connection)
+            endpoint.serve(request, connection)
         else:
-            await connection.send(self._answer(request).encode())
+            connection.play((self._answer(request).encode(),))
 
     def _answer(self, request: Request) -> Answer:
         get = self._gets.get(request.path)
         if not self._admits(request):
-            answer = error(401, "a bearer token is required", "www-authenticate: Bearer\r\n")
+            answer = error(401, "a bearer token is required", b"www-authenticate: Bearer\r\n")
         elif get is not None and request.method == "GET":
             return get()
         elif get is not None or request.path in self._posts:
-            answer = error(405, f"not with {request.method}", f"allow: {'GET' if get else 'POST'}\r\n")
+            answer = error(
+                405, f"not with {request.method}", b"allow: GET\r\n" if get else b"allow: POST\r\n"
+            )
         else:
             known = ", ".join([*self._posts, *self._gets])
             answer = error(404, f"nothing here; known paths: {known}")
@@ -94,7 +100,9 @@ class Site:
         return Answer(200, self._log.to_json())
 
 
-def _endpoints(domain: Domain, settings: MockSettings, log: Log | None) -> dict[str, Endpoint]:
+def _endpoints(
+    domain: Domain, settings: MockSettings, log: Log | None, agenda: Agenda
+) -> dict[str, Endpoint]:
     readers = {name: tool_reader(name, tool) for name, tool in domain.tools.items()}
     readers |= {name: grader_reader(name, grader) for name, grader in domain.graders.items()}
     for name in settings.endpoints:
@@ -103,7 +111,7 @@ def _endpoints(domain: Domain, settings: MockSettings, log: Log | None) -> dict[
             raise InputError(f"{domain.name} has no endpoint `{name}`", where="settings", remedy=known)
     return {
         name: Endpoint(
-            name, read, behaviour_of(settings, name, is_tool=name in domain.tools), settings.seed, log
+            name, read, behaviour_of(settings, name, is_tool=name in domain.tools), settings.seed, log, agenda
         )
         for name, read in readers.items()
     }
@@ -114,8 +122,6 @@ def _bind(host: str, port: int) -> socket.socket:
         raise InputError(f"there is no port {port}", remedy="use one from 0 (any free one) to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as problem:
         raise InputError(f"cannot listen on {host} port {port}: {problem}") from None
-    listener.setblocking(False)
-    return listener

@@ -13,6 +13,8 @@ from endpoints_mock.server import Listening, serve
 from endpoints_mock.settings import MockSettings
 from simulator.errors import InputError
 
+_ALLOCATIONS = 100_000  # between two searches for what closed connections leave behind
+
 
 def run(
     domain: Domain,
@@ -27,7 +29,9 @@ def run(
 
     `announce` is called once the server can be reached. InputError when settings or address are unusable.
     """
-    gc.freeze()  # the domain stays; looking through it for garbage would delay answers
+    # To look for garbage delays answers. The domain stays, and a call leaves nothing that needs a search.
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, 50, 100)
     trio.run(partial(_serve, domain, settings, host, port, announce, parent_pipe=parent_pipe))
 
 

@@ -3,19 +3,19 @@
 A fault may *alter* the answer, *put* it on the wire in its own way, or both.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import trio
 
-from endpoints_mock.http import Answer, Connection, error
+from endpoints_mock.http import Answer, error
+from endpoints_mock.script import End, Script
 from simulator.dialects.base import CallIds
 from simulator.dialects.openai import OpenAI
 
 _TOO_LARGE = 1_250_000
 _PIECE = 64 * 1024
-_SLOW_PIECES = 1_000  # a large body goes in pieces rather than bytes, or the sleeps would take the time
+_SLOW_PIECES = 1_000  # a large body goes in pieces rather than bytes, or the pauses would take the time
 _DIALECT = OpenAI()
 
 
@@ -27,8 +27,8 @@ class Right(msgspec.Struct, frozen=True, gc=False):
 
 
 Alter = Callable[[Right], Answer]
-Put = Callable[[Connection, Answer, float], Awaitable[None]]
-"""(connection, answer, seconds that a slow body takes) -> nothing."""
+Put = Callable[[Answer, float], Script]
+"""(answer, seconds that a slow body takes) -> what is put on the wire."""
 
 
 # -- alterations
@@ -38,7 +38,7 @@ def _right(right: Right) -> Answer:
     return Answer(200, right.body)
 
 
-def _status(status: int, message: str, headers: str = "") -> Alter:
+def _status(status: int, message: str, headers: bytes = b"") -> Alter:
     answer = error(status, message, headers)
     return lambda _: answer
 
@@ -76,53 +76,46 @@ def _wrong_ids(right: Right) -> Answer:
 # -- ways onto the wire
 
 
-async def put_plain(connection: Connection, answer: Answer, _slow_s: float) -> None:
-    """Send the answer as it should be sent."""
-    await connection.send(answer.encode())
+def _plain(answer: Answer, _slow_s: float) -> Script:
+    return (answer.encode(),)
 
 
-async def _put_and_close(connection: Connection, answer: Answer, _slow_s: float) -> None:
-    await connection.send(answer.encode())
-    connection.close()
+def _and_close(answer: Answer, _slow_s: float) -> Script:
+    return answer.encode(), End.CLOSE
 
 
-async def _reset(connection: Connection, _answer: Answer, _slow_s: float) -> None:
-    connection.abort()
+def _reset(_answer: Answer, _slow_s: float) -> Script:
+    return (End.RESET,)
 
 
-async def _truncated(connection: Connection, answer: Answer, _slow_s: float) -> None:
-    await connection.send(answer.head() + answer.body[: len(answer.body) // 2])
-    connection.close()
+def _truncated(answer: Answer, _slow_s: float) -> Script:
+    return answer.head() + answer.body[: len(answer.body) // 2], End.CLOSE
 
 
-async def _malformed_http(connection: Connection, _answer: Answer, _slow_s: float) -> None:
-    await connection.send(b"HTTPS/one OK then\r\n\x00\r\n\r\n")
-    connection.close()
+def _malformed_http(_answer: Answer, _slow_s: float) -> Script:
+    return b"HTTPS/one OK then\r\n\x00\r\n\r\n", End.CLOSE
 
 
-async def _streamed(connection: Connection, answer: Answer, _slow_s: float) -> None:
+def _streamed(answer: Answer, _slow_s: float) -> Script:
     # Chunked, so that only reading tells the size.
-    await connection.send(
-        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
-    )
+    yield b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     for start in range(0, len(answer.body), _PIECE):
         piece = answer.body[start : start + _PIECE]
-        await connection.send(b"%x\r\n%b\r\n" % (len(piece), piece))
-    await connection.send(b"0\r\n\r\n")
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
-async def _hang(connection: Connection, _answer: Answer, _slow_s: float) -> None:
-    await connection.wait_closed()
-    connection.close()
+def _hang(_answer: Answer, _slow_s: float) -> Script:
+    return (End.HANG,)
 
 
-async def _slow_body(connection: Connection, answer: Answer, slow_s: float) -> None:
-    await connection.send(answer.head())
+def _slow_body(answer: Answer, slow_s: float) -> Script:
+    yield answer.head()
     size = -(-len(answer.body) // _SLOW_PIECES)
     pieces = [answer.body[start : start + size] for start in range(0, len(answer.body), size)]
     for piece in pieces:
-        await trio.sleep(slow_s / len(pieces))
-        await connection.send(piece)
+        yield slow_s / len(pieces)
+        yield piece
 
 
 # -- the table
@@ -133,7 +126,7 @@ class FaultKind(msgspec.Struct, frozen=True):
 
     meaning: str
     alter: Alter = _right
-    put: Put = put_plain
+    put: Put = _plain
     tools_only: bool = False
     silent: bool = False
 
@@ -141,7 +134,7 @@ class FaultKind(msgspec.Struct, frozen=True):
 FAULTS: dict[str, FaultKind] = {
     "http_500": FaultKind("a 500", _status(500, "internal error")),
     "http_503": FaultKind("a 503", _status(503, "overloaded")),
-    "http_429": FaultKind("a 429 with Retry-After", _status(429, "too many requests", "retry-after: 1\r\n")),
+    "http_429": FaultKind("a 429 with Retry-After", _status(429, "too many requests", b"retry-after: 1\r\n")),
     "http_404": FaultKind("a 404", _status(404, "not found")),
     "soft_error": FaultKind("200, but what it says is an error", _soft_error),
     "malformed_json": FaultKind("200, with half of the JSON", _half),
@@ -153,7 +146,7 @@ FAULTS: dict[str, FaultKind] = {
     "truncated": FaultKind("the connection ends inside the answer", put=_truncated),
     "malformed_http": FaultKind("something that is not HTTP", put=_malformed_http),
     "hang": FaultKind("no answer until the caller closes", put=_hang, silent=True),
-    "close": FaultKind("a right answer, then the connection is closed unannounced", put=_put_and_close),
+    "close": FaultKind("a right answer, then the connection is closed unannounced", put=_and_close),
     "slow_body": FaultKind("a right answer, byte by byte", put=_slow_body),
 }
 """Every fault the mock can commit, by the name it has in settings and statistics."""

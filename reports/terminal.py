@@ -193,8 +193,9 @@ def _gate_row(gate: GateResult) -> list[Text]:
 
 def _generator(summary: Summary) -> Text:
     generator = summary.generator
+    who = "" if generator.processes == 1 else f"{generator.processes} processes, the busiest "
     said = (
-        f"{generator.cpu:.0%} of a core; its own loop {duration_ms(generator.lag_ms.p99)} late at p99,"
+        f"{who}{generator.cpu:.0%} of a core; its own loop {duration_ms(generator.lag_ms.p99)} late at p99,"
         f" {duration_ms(generator.lag_ms.max)} at most"
     )
     return Text(said) if generator.trustworthy else Text(f"COULD NOT KEEP UP: {said}", "bold yellow")

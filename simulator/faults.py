@@ -87,4 +87,4 @@ _BY_STATUS_CLASS: dict[int, Fault | None] = {
 
 def fault_of_status(status: int) -> Fault | None:
     """Return the fault an HTTP status stands for; None for 2xx, MALFORMED_HTTP outside 200-599."""
-    return _BY_STATUS_CLASS.get(status // 100, Fault.MALFORMED_HTTP)
+    return None if status == 200 else _BY_STATUS_CLASS.get(status // 100, Fault.MALFORMED_HTTP)

@@ -114,6 +114,8 @@ class Reply(msgspec.Struct, gc=False):
     `status` is 0 where no head arrived, `first_byte` None where no byte did. `fault` is a fault of the wire
     only: what the status and the body mean is for the dialect to say. `reused` tells whether the connection
     had served a call before, `resent` that the request went out twice because such a connection was gone.
+    `done` is when the answer's end arrived, where the kernel tells, and `read_delay` for how many seconds it
+    then lay unread; where it does not, `done` is when it was read.
     """
 
     sent: float
@@ -124,6 +126,7 @@ class Reply(msgspec.Struct, gc=False):
     fault: Fault | None = None
     reused: bool = False
     resent: bool = False
+    read_delay: float = 0.0
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -139,7 +142,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One HTTP request, flat. `endpoint` is the index in the run's list; `number` is 1 for the first try.
 
-    Service time is done - sent (theirs, connecting included); schedule delay is sent - due (ours).
+    Service time is done - sent (theirs, connecting included); schedule delay is sent - due, and `read_delay`
+    the time in seconds that an answer lay unread (both ours).
     A request over the limit is an attempt that was never sent: sent == done == due. An unfinished one has
     sent == due, and done is when the run ended.
     """
@@ -154,6 +158,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     fault: Fault | None = None
     reused: bool = False
     resent: bool = False
+    read_delay: float = 0.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -220,8 +225,9 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the rollouts arrive. None means: as the job says, or no limit.
 
     training: `steps` bursts of batch_size x round(group_size x compute_multiplier) rollouts, a pause of
-    `update_s` after each, and evaluation passes. steady: `in_flight` rollouts at any time. rate:
-    `rollouts_per_s` started, whatever comes back. The last two end after `duration_s` or `rollouts`.
+    `update_s` after each, and evaluation passes. steady: `in_flight` rollouts at any time, the first of them
+    spread over `ramp_s`. rate: `rollouts_per_s` started, whatever comes back. The last two end after
+    `duration_s` or `rollouts`.
     """
 
     mode: LoadMode = "training"
@@ -236,6 +242,7 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     eval_samples: int | None = None
     eval_in_flight_limit: int | None = 32
     in_flight: int | None = None
+    ramp_s: float | None = None
     rollouts_per_s: float | None = None
     duration_s: float | None = None
     rollouts: int | None = None

@@ -17,7 +17,14 @@ def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
     if not known:
         return lambda text: text
     pattern = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))))
-    return lambda text: pattern.sub(REDACTED, text)
+
+    def redact(text: str) -> str:
+        for form in known:
+            if form in text:
+                return pattern.sub(REDACTED, text)
+        return text  # nearly always, and a plain search is many times as fast as the pattern's
+
+    return redact
 
 
 def _forms(secret: str) -> Iterable[str]:

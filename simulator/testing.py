@@ -274,5 +274,5 @@ def replay_calls(action: Calls, answer: Callable[[Send], Reply]) -> tuple[Outcom
         if isinstance(step, Send):
             heapq.heappush(events, (step.due, next(order), position, step))
         else:
-            heapq.heappush(events, (step.until, next(order), position, None))
+            heapq.heappush(events, (step.due, next(order), position, None))
     return tuple(outcomes[position] for position in range(len(action.calls)))

@@ -3,7 +3,7 @@
 0  model errors faults redaction        the nouns
 1  dialects plan measure grading gates  decisions and counting: no clock, no socket, no trio
 2  job · reports · endpoints_mock       files · what a person reads · a server to practise on
-3  timers transport                     the wire
+3  clock arrival timers · transport     time · the wire
 4  engine                               Trio
 5  checks · locust_plugin               probes · gevent, and so never trio
 6  cli                                  everything
@@ -19,7 +19,8 @@ PACKAGES = ("simulator", "endpoints_mock", "reports", "scenarios")
 
 FLOOR_0 = {f"simulator.{room}" for room in ("model", "errors", "faults", "redaction")}
 FLOOR_1 = {f"simulator.{room}" for room in ("dialects", "plan", "measure", "grading", "gates")}
-TRANSPORT = {"simulator.timers", "simulator.transport"}
+CLOCKS = {"simulator.arrival", "simulator.clock", "simulator.timers"}
+TRANSPORT = {*CLOCKS, "simulator.transport"}
 WAITING = {"trio", "socket", "time", "httpx", "asyncio", "threading", "gevent", "ssl", "select", "httptools"}
 
 # What a room may import of ours, besides itself. A name stands for all below it.
@@ -28,10 +29,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(FLOOR_1, FLOOR_0 | FLOOR_1),
     "simulator.job": FLOOR_0 | FLOOR_1,
     "reports": FLOOR_0 | {"simulator.measure.summary", "simulator.measure.trust", "simulator.gates"},
-    "endpoints_mock": FLOOR_0 | FLOOR_1,
-    "simulator.timers": set(),
-    "simulator.transport": FLOOR_0 | {"simulator.timers"},
-    "simulator.engine": FLOOR_0 | FLOOR_1 | {"simulator.timers", "simulator.transport.base"},
+    "endpoints_mock": FLOOR_0 | FLOOR_1 | {"simulator.arrival"},
+    **{clock: set() for clock in CLOCKS},
+    "simulator.transport": FLOOR_0 | CLOCKS,
+    "simulator.engine": FLOOR_0
+    | FLOOR_1
+    | {"simulator.clock", "simulator.timers", "simulator.transport.base"},
     "simulator.checks": FLOOR_0 | FLOOR_1 | TRANSPORT | {"simulator.job", "simulator.engine"},
     "simulator.locust_plugin": FLOOR_0 | FLOOR_1 | {"simulator.job"},
     "simulator.testing": FLOOR_0 | FLOOR_1,

@@ -1,6 +1,7 @@
 """`rft-preflight demo`: the main job against endpoints that come along."""
 
-from simulator.cli.run import RunOptions, run
+from simulator.cli.prepare import RunOptions
+from simulator.cli.run import run
 
 SCENARIO = "finqa"
 

@@ -1,6 +1,8 @@
-"""The engine watches itself: how late its own ticks come, and how much CPU it takes."""
+"""The engine watches itself: how late its own ticks come, and what it had of the processor."""
 
+import threading
 import time
+from pathlib import Path
 
 import trio
 
@@ -15,7 +17,8 @@ class Monitor:
 
     def __init__(self) -> None:
         self._lag = Histogram()
-        self._cpu_began, self._began = time.process_time(), trio.current_time()
+        self._began, self._cpu_began = trio.current_time(), time.process_time()
+        self._waited_began = _waited_s()
 
     async def watch(self) -> None:
         """Tick for ever."""
@@ -26,8 +29,22 @@ class Monitor:
 
     def sample(self) -> GeneratorSample:
         """Return the readings so far."""
+        now, before = _waited_s(), self._waited_began
         return GeneratorSample(
             cpu_s=time.process_time() - self._cpu_began,
             wall_s=trio.current_time() - self._began,
             lag=self._lag,
+            waited_s=None if now is None or before is None else now - before,
         )
+
+
+def _waited_s() -> float | None:
+    """Return how long this thread was ready to run and did not, since it was born; None where nobody knows.
+
+    Source: the kernel's Documentation/scheduler/sched-stats.rst, `/proc/PID/schedstat`, the second figure.
+    """
+    try:
+        said = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text(encoding="ascii")
+        return int(said.split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None

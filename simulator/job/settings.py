@@ -36,6 +36,7 @@ RANGES: dict[type[msgspec.Struct], dict[str, Range]] = {
         "eval_samples": _GROUP_SIZE,
         "eval_in_flight_limit": _IN_FLIGHT,
         "in_flight": _IN_FLIGHT,
+        "ramp_s": _SECONDS,
         "rollouts_per_s": _PER_SECOND,
         "duration_s": _SECONDS_ABOVE_0,
         "rollouts": (1, 100_000_000),

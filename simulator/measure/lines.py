@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from simulator.model import Attempt, Endpoint, Outcome, Transcript
+from simulator.model import Endpoint, Outcome, ToolCall, Transcript
 
 SHOWN_CHARS = 200
 _LONGEST_SECRET = 4096  # cut only after redaction, or a secret at the edge would lose its recognisable end
+_LOOKED_AT = SHOWN_CHARS + _LONGEST_SECRET
 
 
-class AttemptLine(msgspec.Struct):
+class AttemptLine(msgspec.Struct, gc=False):
     """One HTTP request."""
 
     due_ms: float
@@ -25,7 +26,7 @@ class AttemptLine(msgspec.Struct):
     fault: str | None
 
 
-class CallLine(msgspec.Struct):
+class CallLine(msgspec.Struct, gc=False):
     """One call of a tool or the grader; `output` is cut to SHOWN_CHARS, `output_chars` its real length."""
 
     endpoint: str
@@ -39,7 +40,7 @@ class CallLine(msgspec.Struct):
     attempts: list[AttemptLine]
 
 
-class RolloutLine(msgspec.Struct):
+class RolloutLine(msgspec.Struct, gc=False):
     """One rollout; `turns` are its turns' calls."""
 
     rollout: int
@@ -64,10 +65,15 @@ class RolloutLine(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
+_ROUNDING = 1.5 * 2.0**52
+"""Added to a float and taken away again, it leaves a whole number: at half the cost of a call of `round`."""
 
 
 class LineWriter:
-    """Turns transcripts into lines for one run, which began at `origin` on the run's clock."""
+    """Turns transcripts into lines for one run, which began at `origin` on the run's clock.
+
+    `redact` replaces secrets wherever they stand in a text, whatever stands around them.
+    """
 
     def __init__(self, endpoints: Sequence[Endpoint], origin: float, redact: Callable[[str], str]) -> None:
         self._names = [endpoint.name for endpoint in endpoints]
@@ -75,6 +81,10 @@ class LineWriter:
 
     def line(self, transcript: Transcript) -> bytes:
         """Return the rollout's line, without a newline."""
+        # Hardly any rollout says a secret: one look at all that it says is cheaper than one at each text.
+        said = _said(transcript)
+        if self._redact(said) != said:
+            transcript = _redacted(transcript, self._redact)
         spec, grade = transcript.spec, transcript.grade
         return _encode(
             RolloutLine(
@@ -89,46 +99,70 @@ class LineWriter:
                 state=transcript.state,
                 reason=transcript.reason,
                 score=grade.score if grade else None,
-                answer=self._redact(transcript.answer),
+                answer=transcript.answer,
                 tokens=transcript.tokens,
                 cut_short=transcript.cut_short,
-                started_ms=self._ms(transcript.started),
-                ended_ms=self._ms(transcript.ended),
-                think_ms=round(transcript.think_s * 1000, 3),
+                started_ms=((transcript.started - self._origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
+                ended_ms=((transcript.ended - self._origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
+                think_ms=(transcript.think_s * 1e6 + _ROUNDING - _ROUNDING) / 1000,
                 turns=[[self._call(outcome) for outcome in turn] for turn in transcript.turns],
                 grade=self._call(grade) if grade else None,
             )
         )
 
     def _call(self, outcome: Outcome) -> CallLine:
+        # Done for every call of a run, hence positional, and without a function for the rounding.
+        origin, call, attempts = self._origin, outcome.call, []
+        for attempt in outcome.attempts:
+            first_byte = attempt.first_byte
+            if first_byte is not None:
+                first_byte = ((first_byte - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000
+            attempts.append(
+                AttemptLine(
+                    ((attempt.due - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
+                    ((attempt.sent - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
+                    first_byte,
+                    ((attempt.done - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
+                    attempt.status,
+                    attempt.fault,
+                )
+            )
         return CallLine(
-            endpoint=self._names[outcome.endpoint],
-            call_id=outcome.call_id,
-            arguments=self._redact(outcome.call.arguments) if outcome.call else None,
-            output=self._shown(outcome.output),
-            output_chars=outcome.output_chars,
-            fault=outcome.fault,
-            soft_error=outcome.soft_error,
-            violations=outcome.violations,
-            attempts=[self._attempt(attempt) for attempt in outcome.attempts],
+            self._names[outcome.endpoint],
+            outcome.call_id,
+            None if call is None else call.arguments,
+            outcome.output[:SHOWN_CHARS],
+            outcome.output_chars,
+            outcome.fault,
+            outcome.soft_error,
+            outcome.violations,
+            attempts,
         )
 
-    def _shown(self, output: str) -> str:
-        beginning = self._redact(output[: SHOWN_CHARS + _LONGEST_SECRET])
-        if len(output) > SHOWN_CHARS + _LONGEST_SECRET:
-            # The cut may have halved a secret, and shorter text before it may have moved it into view.
-            beginning = beginning[:-_LONGEST_SECRET]
-        return beginning[:SHOWN_CHARS]
 
-    def _attempt(self, attempt: Attempt) -> AttemptLine:
-        return AttemptLine(
-            due_ms=self._ms(attempt.due),
-            sent_ms=self._ms(attempt.sent),
-            first_byte_ms=None if attempt.first_byte is None else self._ms(attempt.first_byte),
-            done_ms=self._ms(attempt.done),
-            status=attempt.status,
-            fault=attempt.fault,
-        )
+def _said(transcript: Transcript) -> str:
+    texts = [transcript.answer]
+    for turn in (*transcript.turns, (transcript.grade,) if transcript.grade else ()):
+        for outcome in turn:
+            texts.append(outcome.output[:_LOOKED_AT])
+            if outcome.call is not None:
+                texts.append(outcome.call.arguments)
+    return "\n".join(texts)
 
-    def _ms(self, when: float) -> float:
-        return round((when - self._origin) * 1000, 3)
+
+def _redacted(transcript: Transcript, redact: Callable[[str], str]) -> Transcript:
+    return msgspec.structs.replace(
+        transcript,
+        answer=redact(transcript.answer),
+        turns=tuple(tuple(_redacted_call(outcome, redact) for outcome in turn) for turn in transcript.turns),
+        grade=_redacted_call(transcript.grade, redact) if transcript.grade else None,
+    )
+
+
+def _redacted_call(outcome: Outcome, redact: Callable[[str], str]) -> Outcome:
+    output = redact(outcome.output[:_LOOKED_AT])
+    if len(outcome.output) > _LOOKED_AT:
+        # The cut may have halved a secret, and shorter text before it may have moved it into view.
+        output = output[:-_LONGEST_SECRET]
+    call = outcome.call and ToolCall(outcome.call.name, redact(outcome.call.arguments))
+    return msgspec.structs.replace(outcome, output=output, call=call)

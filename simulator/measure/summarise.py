@@ -2,9 +2,9 @@
 
 import heapq
 import statistics
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -22,9 +22,15 @@ from simulator.measure.summary import (
     StepSummary,
     Summary,
 )
-from simulator.measure.tally import EndpointTally, RolloutRecord, Tally
+from simulator.measure.tally import (
+    EndpointTally,
+    GroupTally,
+    RolloutRecord,
+    RolloutTally,
+    Tally,
+)
 from simulator.measure.trust import GeneratorSample, Measured, judge
-from simulator.model import Endpoint, EndpointKind
+from simulator.model import Endpoint, EndpointKind, PhaseKind
 from simulator.plan.pacer import Pacer
 
 
@@ -40,7 +46,8 @@ class RunFacts(msgspec.Struct, frozen=True):
     planned: int
     grader_type: str
     failure: str
-    generator: GeneratorSample
+    generator: Sequence[GeneratorSample]
+    lost: tuple[str, ...] = ()
 
 
 def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> Summary:
@@ -49,6 +56,9 @@ def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> S
     tools = [tally.endpoints[e.name] for e in endpoints if e.kind == "tool"]
     grader_limit = next((e.rate_limit for e in endpoints if e.kind == "grader"), None)
     steps = tuple(_steps(tally, grader_limit))
+    rollouts = RolloutTally()
+    for phase in tally.phases.values():
+        rollouts.merge(phase)
     return Summary(
         scenario=facts.scenario,
         seed=facts.seed,
@@ -56,14 +66,14 @@ def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> S
         duration_s=facts.duration_s,
         interrupted=facts.interrupted,
         load=facts.load,
-        rollouts=_rollouts(tally, facts.planned),
+        rollouts=_rollouts(rollouts, tally.groups, facts.planned),
         endpoints=summaries,
         tools=_endpoint("tools", "tool", tools, facts.load) if tools else None,
         steps=steps,
-        grader=GraderSummary(facts.grader_type, _scores(tally.rollouts)),
+        grader=GraderSummary(facts.grader_type, _scores(rollouts)),
         failure=facts.failure,
-        generator=judge(facts.generator, map(_measured, summaries)),
-        series=_series(tally, facts.duration_s),
+        generator=judge(facts.generator, map(_measured, summaries), facts.lost),
+        series=_series(tally.endpoints, rollouts, facts.duration_s),
     )
 
 
@@ -93,6 +103,7 @@ def _endpoint(
         unfinished_max_ms=total.unfinished_max_s * 1000,
         service_ms=_durations(total.service),
         schedule_delay_ms=_durations(total.delay),
+        read_delay_ms=_durations(total.read_delay),
         # A steady load sends as fast as it is answered, so its rate is even without any limit.
         plateau_per_s=None if load.mode == "steady" else _plateau_per_s(total),
     )
@@ -128,10 +139,12 @@ def _plateau_per_s(tally: EndpointTally) -> float | None:
         return None
     backlog, waiting = 0, {}
     for second in range(min(tally.sent_per_s), max(tally.done_per_s) + 1):
-        backlog += tally.sent_per_s[second] - tally.done_per_s[second]
+        backlog += tally.sent_per_s.get(second, 0) - tally.done_per_s.get(second, 0)
         waiting[second] = backlog
     most = max(waiting.values())
-    rates = [tally.done_per_s[second] for second, backlog in waiting.items() if 2 * backlog >= most > 3]
+    rates = [
+        tally.done_per_s.get(second, 0) for second, backlog in waiting.items() if 2 * backlog >= most > 3
+    ]
     if len(rates) < _SECONDS_NEEDED:
         return None
     rate = statistics.fmean(rates)
@@ -141,72 +154,75 @@ def _plateau_per_s(tally: EndpointTally) -> float | None:
 # -- rollouts --------------------------------------------------------------------------------------------
 
 
-def _rollouts(tally: Tally, planned: int) -> RolloutsSummary:
-    states = Counter(record.state for record in tally.rollouts)
-    ended = [record for record in tally.rollouts if record.state != "interrupted"]
-    calls = [record.calls for record in ended if record.state != "discarded"] or [0]
-    false_zero = sum(record.score == 0 and record.endpoint_failed for record in ended)
-    completed = states["graded"] + states["ungraded"]
-    complete_per_group = Counter(r.group for r in ended if r.state != "discarded")
+def _rollouts(rollouts: RolloutTally, groups: GroupTally, planned: int) -> RolloutsSummary:
+    completed, states = rollouts.completed, rollouts.states
     return RolloutsSummary(
         planned=planned,
         completed=completed,
         graded=states["graded"],
         discarded=states["discarded"],
         interrupted=planned - completed - states["discarded"],
-        cut_short=sum(record.cut_short for record in ended),
-        discarded_rate=_share(states["discarded"], len(ended)),
-        false_zero=false_zero,
-        false_zero_rate=_share(false_zero, states["graded"]),
-        groups=len(tally.started_per_group),
-        groups_incomplete=sum(
-            complete_per_group[group] < size for group, size in tally.started_per_group.items()
-        ),
-        calls_per_rollout=CallsPerRollout(statistics.fmean(calls), max(calls)),
-        tokens_per_rollout=statistics.fmean([r.tokens for r in ended if r.state != "discarded"] or [0]),
+        cut_short=rollouts.cut_short,
+        discarded_rate=_share(states["discarded"], completed + states["discarded"]),
+        false_zero=rollouts.false_zero,
+        false_zero_rate=_share(rollouts.false_zero, states["graded"]),
+        groups=groups.begun,
+        groups_incomplete=groups.incomplete,
+        calls_per_rollout=CallsPerRollout(_share(rollouts.calls, completed), rollouts.calls_max),
+        tokens_per_rollout=_share(rollouts.tokens, completed),
     )
 
 
-def _scores(rollouts: Iterable[RolloutRecord]) -> ScoresSummary:
-    scores = sorted(record.score for record in rollouts if record.score is not None)
-    return ScoresSummary(
-        mean=statistics.fmean(scores) if scores else None,
-        std=statistics.pstdev(scores) if scores else None,
-        zero=sum(score == 0 for score in scores),
-        one=sum(score == 1 for score in scores),
-    )
+def _scores(rollouts: RolloutTally) -> ScoresSummary:
+    scores = rollouts.scores
+    return ScoresSummary(mean=scores.mean, std=scores.std, zero=rollouts.score_zero, one=rollouts.score_one)
 
 
 # -- steps -----------------------------------------------------------------------------------------------
 
 
 def _steps(tally: Tally, grader_per_s: float | None) -> Iterable[StepSummary]:
-    def phase(record: RolloutRecord) -> tuple[int, bool, str]:
-        return record.step, record.kind == "evaluation", record.kind
-
     done_per_s: Counter[int] = Counter()
     for endpoint in tally.endpoints.values():
         done_per_s.update(endpoint.done_per_s)
-    for (step, _, kind), records in groupby(sorted(tally.rollouts, key=phase), key=phase):
-        rollouts = sorted(records, key=lambda record: record.index)
-        start, end = min(r.started_s for r in rollouts), max(r.ended_s for r in rollouts)
-        sampling_s = end - start
-        in_flight_max = max_in_flight(rollouts)
+    remembered: defaultdict[tuple[int, PhaseKind], list[RolloutRecord]] = defaultdict(list)
+    for record in tally.rollouts:
+        remembered[record.step, record.kind].append(record)
+    for step, kind in sorted(tally.phases, key=_order):
+        phase, records = tally.phases[step, kind], remembered[step, kind]
+        in_flight_max = max_in_flight(records) if records else max_in_flight_at_seconds(phase)
         ideal_s = None
-        if kind in {"training", "evaluation"} and all(r.state != "interrupted" for r in rollouts):
-            ideal_s = ideal_sampling_s([r.think_s for r in rollouts], in_flight_max, grader_per_s)
+        if records and not phase.states["interrupted"]:
+            thinking = [record.think_s for record in sorted(records, key=lambda record: record.index)]
+            ideal_s = ideal_sampling_s(thinking, in_flight_max, grader_per_s)
+        sampling_s = phase.ended_s - phase.started_s
+        seconds = range(int(phase.started_s), int(phase.ended_s) + 1)
         yield StepSummary(
             step=step,
             kind=kind,
-            rollouts=len(rollouts),
-            discarded=sum(r.state == "discarded" for r in rollouts),
-            started_s=start,
+            rollouts=phase.rollouts,
+            discarded=phase.states["discarded"],
+            started_s=phase.started_s,
             sampling_s=sampling_s,
             ideal_s=ideal_s,
             inflation=sampling_s / ideal_s if ideal_s else None,
             in_flight_max=in_flight_max,
-            calls_per_s_max=max((done_per_s[s] for s in range(int(start), int(end) + 1)), default=0),
+            calls_per_s_max=max((done_per_s[second] for second in seconds), default=0),
         )
+
+
+def _order(phase: tuple[int, PhaseKind]) -> tuple[int, bool, str]:
+    step, kind = phase
+    return step, kind == "evaluation", kind
+
+
+def max_in_flight_at_seconds(phase: RolloutTally) -> int:
+    """Return the most rollouts of the phase that were in flight as a second began, and at least 1.
+
+    Of a phase whose rollouts are not remembered one by one, that is as near as can be told. All that were in
+    flight at some time within a second would be far too many where rollouts are short.
+    """
+    return max(1, *accumulate(change for _, change in sorted(phase.in_flight_at.items())))
 
 
 def max_in_flight(rollouts: Iterable[RolloutRecord]) -> int:
@@ -246,15 +262,19 @@ def ideal_sampling_s(thinking: Sequence[float], slots: int, grader_per_s: float 
 # -- series ----------------------------------------------------------------------------------------------
 
 
-def _series(tally: Tally, duration_s: float) -> SeriesSummary:
+def _series(
+    endpoints: Mapping[str, EndpointTally], rollouts: RolloutTally, duration_s: float
+) -> SeriesSummary:
     seconds = range(int(duration_s) + 1)
-    in_flight = Counter(s for r in tally.rollouts for s in range(int(r.started_s), int(r.ended_s) + 1))
 
     def of(field: str) -> dict[str, list[int]]:
-        return {name: [getattr(t, field)[s] for s in seconds] for name, t in tally.endpoints.items()}
+        return {name: [getattr(t, field).get(s, 0) for s in seconds] for name, t in endpoints.items()}
 
     return SeriesSummary(
-        [in_flight[s] for s in seconds], of("sent_per_s"), of("done_per_s"), of("faults_per_s")
+        in_flight=list(accumulate(rollouts.in_flight_within.get(s, 0) for s in seconds)),
+        sent=of("sent_per_s"),
+        done=of("done_per_s"),
+        faults=of("faults_per_s"),
     )
 
 

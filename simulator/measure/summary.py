@@ -71,8 +71,10 @@ class EndpointSummary(msgspec.Struct, frozen=True):
     """One endpoint. `error_rate` is the share of attempts that ended in a fault.
 
     `resent` counts requests that went out twice because a kept-alive connection was gone, `unfinished` those
-    without an answer when the run was stopped, which no other number contains. `plateau_per_s` is the rate of
-    answers while calls were piling up, None where they never did.
+    without an answer when the run was stopped, which no other number contains. `schedule_delay_ms` is how
+    late requests left; `read_delay_ms` the most that answers may have lain here before they were read, which
+    the service time contains although it is not the endpoint's. `plateau_per_s` is the rate of answers while
+    calls were piling up, None where they never did.
     """
 
     name: str
@@ -91,6 +93,7 @@ class EndpointSummary(msgspec.Struct, frozen=True):
     unfinished_max_ms: float
     service_ms: Durations
     schedule_delay_ms: Durations
+    read_delay_ms: Durations
     plateau_per_s: float | None = None
 
 
@@ -98,6 +101,8 @@ class StepSummary(msgspec.Struct, frozen=True):
     """One phase. `ideal_s` is what sampling would take with instant endpoints, `inflation` the ratio to it.
 
     Both are None where nothing is to compare: no think time at all, or a phase that time alone ends.
+    `in_flight_max` is exact for a step and an evaluation pass; for a steady load and a rate it is the most
+    that were in flight as a second began.
     """
 
     step: int

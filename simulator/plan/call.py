@@ -2,7 +2,7 @@
 
 Who drives it waits until `due`, puts `body` on the wire and sends the reply back in:
 
-    call ──Wait(until)──▶ driver      only before a rate limit: the place in its queue is taken when due
+    call ──Wait(due)──▶ driver      only before a rate limit: the place in its queue is taken when due
     call ──Send(due, body)──▶ driver ──Reply──▶ call
     call ──▶ Outcome
 
@@ -29,9 +29,9 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class Wait(msgspec.Struct, frozen=True, gc=False):
-    """Come back at `until`; the driver answers with None."""
+    """Come back at `due`; the driver answers with None."""
 
-    until: float
+    due: float
 
 
 class Interrupted(Exception):  # noqa: N818 it is no error: the run ends first
@@ -60,53 +60,66 @@ def call(
 ) -> Call:
     """Make one call, due at `due`, until it is accepted, shown as an error, or given up on."""
     attempts: list[Attempt] = []
+    pacer = trainer.pacers[endpoint]
     while True:
-        attempt, reading = yield from _attempt(trainer, endpoint, body, read, due, len(attempts) + 1)
+        number = len(attempts) + 1
+        if len(body) > trainer.rules.max_request_bytes:
+            reading = Reading(fault=Fault.REQUEST_TOO_LARGE)
+            attempt = Attempt(endpoint, number, due, due, due, fault=reading.fault)
+        else:
+            if pacer is not None:
+                yield Wait(due)
+                due = pacer.reserve(due)
+            try:
+                reply = yield Send(due, endpoint, body)
+            except Interrupted as stop:
+                if stop.at <= due:
+                    raise
+                reading = Reading(fault=Fault.UNFINISHED)
+                attempt = Attempt(endpoint, number, due, due, stop.at, fault=reading.fault)
+            else:
+                assert reply is not None  # noqa: S101 the driver's half of the protocol above
+                reading = _reading(reply, read)
+                attempt = _attempt(endpoint, number, due, reply, reading.fault)
         attempts.append(attempt)
         trainer.record(attempt)
-        reaction = react(trainer.rules, trainer.endpoints[endpoint].kind, attempt.fault, attempt.number)
+        fault = reading.fault
+        if fault is None:
+            reaction = Reaction.ACCEPT
+            break
+        reaction = react(trainer.rules, trainer.endpoints[endpoint].kind, fault, number)
         if reaction is not Reaction.RETRY:
             break
-        due = attempt.done + backoff_s(trainer.rules, attempt.number)
+        due = attempt.done + backoff_s(trainer.rules, number)
     output = reading.output
-    if reading.fault is not None and not output:
-        output = trainer.dialect.error_shown(reading.fault, attempt.status)
+    if fault is not None and not output:
+        output = trainer.dialect.error_shown(fault, attempt.status)
     return Outcome(
-        endpoint=endpoint,
-        call=tool_call,
-        call_id=call_id,
-        attempts=tuple(attempts),
-        done=attempt.done,
-        output=output,
-        output_chars=len(output),
-        score=reading.score,
-        fault=reading.fault,
-        soft_error=reading.soft_error,
-        fatal=reaction is Reaction.DISCARD,
-        violations=reading.violations,
+        endpoint,
+        tool_call,
+        tuple(attempts),
+        attempt.done,
+        call_id,
+        output,
+        len(output),
+        reading.score,
+        fault,
+        reading.soft_error,
+        reaction is Reaction.DISCARD,
+        reading.violations,
     )
 
 
-def _attempt(
-    trainer: Trainer, endpoint: int, body: bytes, read: Reader, due: float, number: int
-) -> Generator[Send | Wait, Reply | None, tuple[Attempt, Reading]]:
-    if len(body) > trainer.rules.max_request_bytes:
-        fault = Fault.REQUEST_TOO_LARGE
-        return Attempt(endpoint, number, due, due, due, fault=fault), Reading(fault=fault)
-    if (pacer := trainer.pacers[endpoint]) is not None:
-        yield Wait(due)
-        due = pacer.reserve(due)
-    try:
-        reply = yield Send(due, endpoint, body)
-    except Interrupted as stop:
-        if stop.at <= due:
-            raise
-        fault = Fault.UNFINISHED
-        return Attempt(endpoint, number, due, due, stop.at, fault=fault), Reading(fault=fault)
-    assert reply is not None  # noqa: S101 the driver's half of the protocol above
-    fault_on_wire = _fault_on_wire(reply)
-    reading = read(reply.status, reply.body) if fault_on_wire is None else Reading(fault=fault_on_wire)
-    attempt = Attempt(
+def _reading(reply: Reply, read: Reader) -> Reading:
+    if reply.fault is None:
+        return read(reply.status, reply.body)
+    if reply.fault is Fault.TOO_LARGE and reply.status >= 500:
+        return Reading(fault=Fault.HTTP_5XX)  # a 5xx is a 5xx however long its page is
+    return Reading(fault=reply.fault)
+
+
+def _attempt(endpoint: int, number: int, due: float, reply: Reply, fault: Fault | None) -> Attempt:
+    return Attempt(
         endpoint,
         number,
         due,
@@ -114,15 +127,8 @@ def _attempt(
         reply.done,
         reply.first_byte,
         reply.status,
-        reading.fault,
+        fault,
         reply.reused,
         reply.resent,
+        reply.read_delay,
     )
-    return attempt, reading
-
-
-def _fault_on_wire(reply: Reply) -> Fault | None:
-    """Return the transport's fault, but a 5xx is a 5xx however long its page is."""
-    if reply.fault is Fault.TOO_LARGE and reply.status >= 500:
-        return Fault.HTTP_5XX
-    return reply.fault

@@ -26,8 +26,8 @@ class Distribution(msgspec.Struct, frozen=True):
     def draw_count(self, rng: random.Random) -> int:
         """Draw a whole number whose mean is the distribution's: the fraction decides by chance."""
         value = self.draw(rng)
-        whole = math.floor(value)
-        return whole + (rng.random() < value - whole)
+        whole = int(value)
+        return whole if whole == value else whole + (rng.random() < value - whole)
 
 
 def parse_distribution(text: str, *, where: str = "") -> Distribution:

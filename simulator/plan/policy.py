@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator
 from typing import Any, Protocol
 
 import msgspec
@@ -77,7 +77,7 @@ class ScriptedPolicy:
         return Turn(calls=(self.call(name, **arguments),), tokens=tokens)
 
 
-def problem_with(turn: Any, tools: Collection[str]) -> str:
+def problem_with(turn: Any, tools: Collection[str]) -> str:  # noqa: PLR0911 one for each thing that can be wrong
     """Return what no model could have done in this turn, after the policy's name; "" where all is well."""
     if not isinstance(turn, Turn):
         return f"returned {type(turn).__name__}, not a Turn"
@@ -86,25 +86,27 @@ def problem_with(turn: Any, tools: Collection[str]) -> str:
     if not (_is_amount(turn.tokens) and _is_amount(turn.think_s)):
         return f"thought for tokens={turn.tokens!r}, think_s={turn.think_s!r}"
     calls: Any = turn.calls
-    if not isinstance(calls, Sequence):
+    if not isinstance(calls, _SEQUENCES):
         return f"asked for {calls!r:.80}, which is no sequence of calls"
-    return next(filter(None, (_problem_with_call(asked, tools) for asked in calls)), "")
-
-
-def _problem_with_call(asked: Any, tools: Collection[str]) -> str:
-    if not isinstance(asked, ToolCall):
-        return f"asked for {asked!r:.80}, which is no ToolCall"
-    name: Any = asked.name
-    if not isinstance(name, str) or name not in tools:
-        shown = name if _is_text(name) else ascii(name)
-        return f"called `{shown}`; the job's tools: {', '.join(tools) or 'none'}"
-    if not _is_text(asked.arguments):
-        return f"called `{asked.name}` with arguments that are no text: {asked.arguments!r:.80}"
+    for asked in calls:
+        if not isinstance(asked, ToolCall):
+            return f"asked for {asked!r:.80}, which is no ToolCall"
+        name: Any = asked.name
+        if not isinstance(name, str) or name not in tools:
+            shown = name if _is_text(name) else ascii(name)
+            return f"called `{shown}`; the job's tools: {', '.join(tools) or 'none'}"
+        if not _is_text(asked.arguments):
+            return f"called `{asked.name}` with arguments that are no text: {asked.arguments!r:.80}"
     return ""
 
 
+_SEQUENCES = (tuple, list)
+_NUMBERS = (int, float)
+_MOST = sys.float_info.max
+
+
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= sys.float_info.max  # no NaN, no infinity
+    return isinstance(value, _NUMBERS) and 0 <= value <= _MOST  # no NaN, no infinity
 
 
 def _is_text(value: Any) -> bool:
@@ -112,7 +114,6 @@ def _is_text(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        value.encode()
+        return value.isascii() or bool(value.encode())
     except UnicodeEncodeError:
         return False
-    return True

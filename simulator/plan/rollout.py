@@ -17,7 +17,7 @@ import msgspec
 
 from simulator.dialects.base import CallIds
 from simulator.errors import PolicyError
-from simulator.model import Item, Outcome, RolloutSpec, RolloutState, ToolCall, TrainerRules, Transcript, Turn
+from simulator.model import Item, Outcome, RolloutSpec, RolloutState, ToolCall, Transcript, Turn
 from simulator.plan.call import Interrupted, StartCall, call
 from simulator.plan.policy import Policy, PolicyFactory, Seen, problem_with
 from simulator.plan.trainer import Trainer
@@ -43,21 +43,23 @@ Rollout = Generator[Calls, Seen, Transcript]
 def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float) -> Rollout:
     """Play one rollout that starts at `started`; PolicyError when the policy fails."""
     story = _Story(trainer, spec, started)
+    seen: Seen = ()
     try:
         while True:
-            turn = _next_turn(policy, story.seen, trainer)
+            turn = _next_turn(policy, seen, trainer)
             story.think(turn)
             if not turn.calls:
                 story.answer = turn.answer
                 break
-            allowed = _calls_allowed(trainer.rules, trainer.job.max_episode_steps, story.turns)
+            allowed = _calls_allowed(trainer, turns=len(story.turns), calls=len(story.asked))
             story.cut_short = len(turn.calls) > allowed
             if allowed > 0:
-                story.note((yield story.tool_calls(turn.calls[:allowed])))
-            if story.fatal or story.cut_short:
+                seen = yield story.tool_calls(turn.calls[:allowed])
+                story.note(seen)
+            if story.fatal:
+                return story.end("discarded")
+            if story.cut_short:
                 break
-        if story.fatal:
-            return story.end("discarded")
         if trainer.grader_index is None:
             yield Calls(story.due)  # the last thoughts take their time too
             return story.end("ungraded")
@@ -71,6 +73,11 @@ def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float)
 class _Story:
     """The transcript in the making."""
 
+    __slots__ = (
+        "answer", "asked", "cut_short", "due", "fatal", "grade", "key", "long", "spec", "started", "think_s",
+        "tokens", "trace_id", "trainer", "turns",
+    )  # fmt: skip
+
     def __init__(self, trainer: Trainer, spec: RolloutSpec, started: float) -> None:
         self.trainer, self.spec, self.started = trainer, spec, started
         self.key = trainer.rollout_key(spec.index)
@@ -82,15 +89,7 @@ class _Story:
         self.answer = ""
         self.tokens = 0
         self.think_s = 0.0
-        self.cut_short = False
-
-    @property
-    def seen(self) -> Seen:
-        return self.turns[-1] if self.turns else ()
-
-    @property
-    def fatal(self) -> bool:
-        return any(outcome.fatal for outcome in self.seen)
+        self.cut_short = self.fatal = self.long = False
 
     def think(self, turn: Turn) -> None:
         seconds = self.trainer.think_s(turn.tokens, turn.think_s)
@@ -99,10 +98,15 @@ class _Story:
         self.due += seconds
 
     def note(self, outcomes: Seen) -> None:
-        if self.turns:
+        if self.long:
             self.turns[-1] = tuple(map(_cut, self.turns[-1]))
+            self.long = False
         self.turns.append(outcomes)
-        self.due = max(outcome.done for outcome in outcomes)
+        self.due = 0.0
+        for outcome in outcomes:
+            self.due = max(self.due, outcome.done)
+            self.fatal |= outcome.fatal
+            self.long |= outcome.output_chars > _KEPT_CHARS
 
     def note_unfinished(self, outcomes: Seen) -> None:
         if outcomes and outcomes[0].call is None:
@@ -114,13 +118,13 @@ class _Story:
         return Calls(self.due, tuple(map(self._tool_call, calls)), self.trainer.rules.parallel_calls)
 
     def _tool_call(self, tool_call: ToolCall) -> StartCall:
-        dialect = self.trainer.dialect
+        trainer, dialect = self.trainer, self.trainer.dialect
         ids = dialect.call_ids(self.key, len(self.asked))
         self.asked.append((ids, tool_call))
         return partial(
             call,
-            self.trainer,
-            self.trainer.index_of_tool[tool_call.name],
+            trainer,
+            trainer.index_of_tool[tool_call.name],
             dialect.tool_request(ids, tool_call, self.trace_id, self.spec.item),
             partial(dialect.read_tool_answer, ids),
             tool_call=tool_call,
@@ -151,8 +155,8 @@ class _Story:
         )
 
     def _reason(self) -> str:
-        outcomes = (self.grade,) if self.grade else self.seen
-        fatal = next(outcome for outcome in outcomes if outcome is not None and outcome.fatal)
+        outcomes = (self.grade,) if self.grade else self.turns[-1]
+        fatal = next(outcome for outcome in outcomes if outcome.fatal)
         name = self.trainer.endpoints[fatal.endpoint].name
         return f"{name}: {fatal.fault} after {len(fatal.attempts)} attempts"
 
@@ -195,13 +199,13 @@ def _raised_at(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}{where}"
 
 
-def _calls_allowed(rules: TrainerRules, max_episode_steps: int | None, turns: list[Seen]) -> int:
-    """Return how many calls the next turn may make under the cap on steps."""
-    if max_episode_steps is None:
+def _calls_allowed(trainer: Trainer, *, turns: int, calls: int) -> int:
+    """Return how many calls the next turn may make under the cap on steps, after so many turns and calls."""
+    most, counted = trainer.job.max_episode_steps, trainer.rules.episode_step
+    if most is None:
         return _UNLIMITED
-    calls = sum(len(turn) for turn in turns)
-    if rules.episode_step == "call":
-        return max(0, max_episode_steps - calls)
-    if rules.episode_step == "turn":
-        return _UNLIMITED if len(turns) < max_episode_steps else 0
-    return max(0, max_episode_steps - calls - len(turns) - 1)
+    if counted == "call":
+        return max(0, most - calls)
+    if counted == "turn":
+        return _UNLIMITED if turns < most else 0
+    return max(0, most - calls - turns - 1)

@@ -4,13 +4,13 @@ Every mode is the same thing seen by the engine: an order of rollouts with the m
 limit on how many may be in flight, and an end.
 
     training     all due at once, no limit; then the update's pause; evaluation passes in between
-    steady       all due at once, limited to `in_flight`; ends by time or count
+    steady       the first due one after another, then limited to `in_flight`; ends by time or count
     rate         due one after another, no limit; ends by time or count
 """
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -21,6 +21,9 @@ DEFAULT_BATCH_SIZE = 16
 DEFAULT_EVAL_SAMPLES = 5
 MOST_ROLLOUTS = 1_000_000
 """In the training steps of a run; they are laid out beforehand."""
+RAMP_SHARE, MOST_RAMP_S = 0.1, 10.0
+"""A steady load comes up over a tenth of its time, at most ten seconds, unless it says otherwise: bursts are
+what the mode `training` is for."""
 _ROUNDING = 1e-9  # 50 s at 1.1/s are 55 rollouts, although 50 * 1.1 > 55 in floating point
 
 
@@ -98,8 +101,8 @@ def schedule(job: Job, load: Load, train: Sequence[Item], valid: Sequence[Item])
             raise InputError(message, where="load", remedy="lower steps, batch_size or the multiplier")
         return tuple(_training(load, filled, train, valid))
     if load.mode == "steady":
-        return (_continuous("steady", load, filled, train, per_s=None, limit=load.in_flight),)
-    return (_continuous("rate", load, filled, train, per_s=load.rollouts_per_s, limit=None),)
+        return (_continuous("steady", load, filled, train, offset_s=_ramp(load), limit=load.in_flight),)
+    return (_continuous("rate", load, filled, train, offset_s=_rate(load), limit=None),)
 
 
 def items_played(
@@ -150,31 +153,38 @@ def _grouped(
     )
 
 
+def _ramp(load: Load) -> Callable[[int], float]:
+    """Return when a steady load's rollouts are due at the earliest, in seconds after its beginning."""
+    ramp_s = load.ramp_s
+    if ramp_s is None:
+        ramp_s = min(MOST_RAMP_S, RAMP_SHARE * (load.duration_s or 0.0))
+    gap_s = ramp_s / (load.in_flight or 1)
+    return lambda index: min(index * gap_s, ramp_s)
+
+
+def _rate(load: Load) -> Callable[[int], float]:
+    per_s = load.rollouts_per_s or math.inf
+    return lambda index: index / per_s
+
+
 def _continuous(
     kind: PhaseKind,
     load: Load,
     filled: Arrivals,
     train: Sequence[Item],
     *,
-    per_s: float | None,
+    offset_s: Callable[[int], float],
     limit: int | None,
 ) -> Phase:
     size = filled.rollouts_per_group
     planned = load.rollouts
-    if planned is None and per_s and load.duration_s is not None:
-        planned = math.ceil(load.duration_s * per_s - _ROUNDING)
+    if planned is None and kind == "rate" and load.rollouts_per_s and load.duration_s is not None:
+        planned = math.ceil(load.duration_s * load.rollouts_per_s - _ROUNDING)
     return Phase(
         kind=kind,
         step=1,
         rollouts=(
-            RolloutSpec(
-                index,
-                1,
-                kind,
-                index // size,
-                train[index // size % len(train)],
-                index / per_s if per_s else 0.0,
-            )
+            RolloutSpec(index, 1, kind, index // size, train[index // size % len(train)], offset_s(index))
             for index in (itertools.count() if planned is None else range(planned))
         ),
         planned=planned,

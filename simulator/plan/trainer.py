@@ -24,13 +24,14 @@ class Trainer:
         dialect: Dialect,
         run_key: str,
         record: Callable[[Attempt], None],
+        make_pacer: Callable[[float], Pacer] = Pacer,
     ) -> None:
         self.job, self.rules, self.load, self.dialect = job, rules, load, dialect
         self.run_key, self.record = run_key, record
         self.endpoints = endpoints_of(job)
         self.index_of_tool = {tool.name: index for index, tool in enumerate(job.tools)}
         self.grader_index = len(job.tools) if job.grader.endpoint else None
-        self.pacers = tuple(Pacer(e.rate_limit) if e.rate_limit else None for e in self.endpoints)
+        self.pacers = tuple(make_pacer(e.rate_limit) if e.rate_limit else None for e in self.endpoints)
 
     def rollout_key(self, index: int) -> str:
         """Return 32 hexadecimal digits, unique to the run and the rollout."""

@@ -16,12 +16,12 @@ _WORST_FRAMING = 8  # what chunks of a byte each, or trailers without end, may a
 class Answer:
     """Collects the answer to one request; a connection makes a new one for each.
 
-    `feed` and `feed_eof` return the fault that ends the answer, or None; then look at `complete`.
+    `feed` and `feed_eof` return the fault that ends the answer, or None; then look at `complete`. `fed` is
+    the number of bytes so far.
     """
 
     __slots__ = (
         "_chunks",
-        "_fed",
         "_head_complete",
         "_length",
         "_max_bytes",
@@ -29,6 +29,7 @@ class Answer:
         "_size",
         "_too_large",
         "complete",
+        "fed",
         "keep_alive",
         "status",
     )
@@ -37,16 +38,21 @@ class Answer:
         self._max_bytes = max_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: list[bytes] = []
-        self._fed = self._size = 0
+        self.fed = self._size = 0
         self._length = _Length.UNTIL_CLOSE
         self._head_complete = self._too_large = False
         self.status = 0
         self.complete = self.keep_alive = False
 
     @property
+    def sized(self) -> bool:
+        """Tell whether a content-length alone said where the body ends."""
+        return self._length is _Length.CONTENT_LENGTH
+
+    @property
     def begun(self) -> bool:
         """Tell whether any byte has come."""
-        return self._fed > 0
+        return self.fed > 0
 
     @property
     def body(self) -> bytes:
@@ -55,7 +61,7 @@ class Answer:
 
     def feed(self, data: bytes) -> Fault | None:
         """Take in what the socket gave."""
-        self._fed += len(data)
+        self.fed += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -66,7 +72,7 @@ class Answer:
         if self._too_large and self._head_complete:
             return Fault.TOO_LARGE
         most = _WORST_FRAMING * self._max_bytes if self._head_complete else 0
-        if self._fed > MAX_HEAD_BYTES + most and not self.complete:
+        if self.fed > MAX_HEAD_BYTES + most and not self.complete:
             return Fault.MALFORMED_HTTP
         return None
 
@@ -90,11 +96,11 @@ class Answer:
             return
         name = name.lower()
         if name == b"content-length":
-            self._length = _Length.KNOWN
+            self._length = _Length.CONTENT_LENGTH
             # llhttp has checked that these are digits, and few enough for 64 bits.
             self._too_large = int(value) > self._max_bytes
         elif name == b"transfer-encoding" and value.lower().endswith(b"chunked"):
-            self._length = _Length.KNOWN
+            self._length = _Length.CHUNKS
 
     def on_headers_complete(self) -> None:  # noqa: D102
         if self.complete:
@@ -121,5 +127,39 @@ class Answer:
 
 
 class _Length(Enum):
-    KNOWN = "a content-length, or chunks"
+    CONTENT_LENGTH = "as the content-length says"
+    CHUNKS = "the last chunk ends the body"
     UNTIL_CLOSE = "the body ends with the connection"
+
+
+class KnownHeads:
+    """Remembers how heads were understood, so that a head that comes again need not be parsed again.
+
+    What a head means depends on its bytes alone, and a server's heads differ by little more than the second
+    of their date. Only plain cases are kept: a final status, a content-length, a connection that stays open.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, int]] = {}  # the status, and the size of head and body
+
+    def take_apart(self, data: bytes) -> tuple[int, bytes] | None:
+        """Return status and body where `data` is exactly one answer whose head is known."""
+        end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        status, size = self._known.get(data[:end], _UNKNOWN)
+        return (status, data[end:]) if len(data) == size else None
+
+    def learn(self, data: bytes, answer: Answer) -> None:
+        """Remember the head of `data`, the last that made `answer` complete, where it was the first too."""
+        end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        alone = answer.fed == len(data) == end + len(answer.body)
+        if alone and answer.sized and answer.keep_alive:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[data[:end]] = (answer.status, len(data))
+
+
+_END_OF_HEAD = b"\r\n\r\n"
+_UNKNOWN = (0, -1)
+_MOST_KNOWN = 256

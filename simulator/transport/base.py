@@ -1,11 +1,17 @@
 """What the engine asks of a transport."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import msgspec
+import trio
 
 from simulator.model import Endpoint, Reply, TrainerRules
+
+RESEND_AFTER_S = 1.0
+RESEND_WITHIN_S = 0.25
+"""A request goes out again, and is counted as resent, if its connection had been idle for the first of these
+and ended within the second: then the peer's own idle limit is the likely reason. Any other end is a fault."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -21,14 +27,52 @@ class Route(msgspec.Struct, frozen=True):
         return f"<Route {self.url.partition('?')[0]}>"  # headers and query may hold secrets
 
 
+Answered = Callable[[Reply], None]
+"""What is called with the reply to a request; it must not raise."""
+
+
+class Exchange(Protocol):
+    """A request that is under way."""
+
+    def call_off(self) -> None:
+        """Give it up: its connection is closed and its reply never delivered; harmless once it was."""
+
+
 class Transport(Protocol):
-    """Sends one request and brings back one reply."""
+    """Sends requests and delivers their replies, by callbacks: nobody waits in a task of his own.
 
-    async def exchange(self, endpoint: int, body: bytes) -> Reply:
-        """POST `body` to the endpoint of that index. Never raises but for cancellation."""
+    A task for each of thousands of rollouts would cost more than the rest of a call.
+    """
 
-    def close(self) -> None:
-        """Close all connections."""
+    async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Do the work until cancelled, then close all connections; nothing can be sent before it started."""
+
+    def send(self, endpoint: int, body: bytes, answered: Answered) -> Exchange:
+        """POST `body` to the endpoint of that index.
+
+        `answered` is called once, in the loop and never before `send` has returned, whatever happens.
+        """
+
+
+async def exchange(transport: Transport, endpoint: int, body: bytes) -> Reply:
+    """Send one request and wait for its reply, which a cancellation calls off."""
+    task = trio.lowlevel.current_task()
+    reply: Reply | None = None
+
+    def answered(delivered: Reply) -> None:
+        nonlocal reply
+        reply = delivered
+        trio.lowlevel.reschedule(task)
+
+    under_way = transport.send(endpoint, body, answered)
+
+    def abort(_raise_cancel: Any) -> trio.lowlevel.Abort:
+        under_way.call_off()
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    await trio.lowlevel.wait_task_rescheduled(abort)
+    assert reply is not None  # noqa: S101 only `answered` ends the wait
+    return reply
 
 
 def routes_of(endpoints: Sequence[Endpoint], rules: TrainerRules) -> tuple[Route, ...]:

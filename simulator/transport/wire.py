@@ -1,148 +1,104 @@
-"""Bytes in and out of a socket, plain or TLS, with one await per wait and nothing else.
-
-Raw sockets and `wait_readable` instead of Trio's streams, so that a small request is one send and one wait.
-"""
+"""Connecting, and TLS: the parts of a connection's life that wait; what follows them is `connection`."""
 
 import contextlib
 import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import trio
 
-_RECEIVE_BYTES = 65_536
+from simulator.arrival import stamp_arrivals
+
+RECEIVE_BYTES = 65_536
 
 Address = tuple[int, tuple[Any, ...]]
 """A socket family and an address of it."""
 
 
-class Wire(Protocol):
-    """A connected byte stream. OSError when it breaks, trio.ClosedResourceError when we closed it."""
+class Tls:
+    """TLS over memory BIOs: bytes of the socket in, bytes of the application out, and the reverse.
 
-    async def send(self, data: bytes) -> None:
-        """Send all of `data`."""
+    `session` is one of an earlier connection to the same host: where the server agrees, the handshake is
+    shorter by the certificate's verification.
+    """
 
-    async def receive(self) -> bytes:
-        """Return what has come, waiting for some; b"" at the end of the stream."""
+    __slots__ = ("_incoming", "_object", "_outgoing", "ended")
 
-    def is_stale(self) -> bool:
-        """Tell whether the peer has closed an idle connection, or spoken out of turn."""
-
-    def close(self) -> None:
-        """Close at once and wake whoever waits; idempotent."""
-
-
-class PlainWire:
-    """TCP."""
-
-    __slots__ = ("_socket",)
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
-
-    async def send(self, data: bytes) -> None:
-        """Send all of `data`; usually one system call and no wait."""
-        rest = memoryview(data)
-        while True:
-            with contextlib.suppress(BlockingIOError):
-                rest = rest[self._socket.send(rest) :]
-            if not rest:
-                return
-            await trio.lowlevel.wait_writable(self._socket)
-
-    async def receive(self) -> bytes:
-        """Return what has come, waiting for some; b"" at the end of the stream."""
-        while True:
-            await trio.lowlevel.wait_readable(self._socket)
-            with contextlib.suppress(BlockingIOError):
-                return self._socket.recv(_RECEIVE_BYTES)
-
-    def is_stale(self) -> bool:
-        """Tell whether anything, the end included, waits to be read."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
-
-    def close(self) -> None:
-        """Close at once and wake whoever waits; idempotent."""
-        if self._socket.fileno() >= 0:
-            trio.lowlevel.notify_closing(self._socket)
-            self._socket.close()
-
-
-class TlsWire:
-    """TLS over a plain wire, through memory buffers."""
-
-    __slots__ = ("_incoming", "_outgoing", "_plain", "_tls")
-
-    def __init__(self, plain: PlainWire, context: ssl.SSLContext, host: str) -> None:
-        self._plain = plain
+    def __init__(self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host, session=session)
+        self.ended = False
 
-    async def handshake(self) -> None:
-        """Agree on keys and verify the certificate; ssl.SSLError when that fails."""
-        await self._pump(self._tls.do_handshake)
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """Return what a later connection may resume; a TLS 1.3 server sends it after the handshake."""
+        return self._object.session
 
-    async def send(self, data: bytes) -> None:
-        """Send all of `data`."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[await self._pump(self._tls.write, rest) :]
+    @property
+    def resumed(self) -> bool | None:
+        """Tell whether the handshake resumed an earlier session; None before it."""
+        return self._object.session_reused
 
-    async def receive(self) -> bytes:
-        """Return what has come, waiting for some; b"" at the end of the stream, clean or not."""
-        try:
-            received: bytes = await self._pump(self._tls.read, _RECEIVE_BYTES)
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""
-        return received
-
-    async def _pump(self, operation: Callable[..., Any], *args: Any) -> Any:
+    async def handshake(self, sock: socket.socket) -> None:
+        """Agree on keys and verify the certificate; ssl.SSLError when that fails, OSError when it breaks."""
         while True:
             try:
-                result = operation(*args)
+                self._object.do_handshake()
             except ssl.SSLWantReadError:
-                await self._flush()
-                received = await self._plain.receive()
-                if received:
-                    self._incoming.write(received)
-                else:
-                    self._incoming.write_eof()
+                await _send_all(sock, self._outgoing.read())
+                self._take_in(await _receive(sock))
             except ssl.SSLError:
                 with contextlib.suppress(OSError):
-                    await self._flush()  # the alert tells the peer why
+                    await _send_all(sock, self._outgoing.read())  # the alert tells the peer why
                 raise
             else:
-                await self._flush()
-                return result
+                await _send_all(sock, self._outgoing.read())
+                return
 
-    async def _flush(self) -> None:
-        if self._outgoing.pending:
-            await self._plain.send(self._outgoing.read())
+    def encrypt(self, data: bytes) -> bytes:
+        """Return what to send for `data`."""
+        self._object.write(data)
+        return self._outgoing.read()
 
-    def is_stale(self) -> bool:
-        """Tell whether the peer closed; session tickets that wait to be read make it look so, at no harm."""
-        return self._plain.is_stale()
+    def decrypt(self, received: bytes) -> bytes:
+        """Return what the socket's bytes, b"" for its end, bring for the application; ssl.SSLError.
 
-    def close(self) -> None:
-        """Close at once and wake whoever waits; idempotent."""
-        self._plain.close()
+        `ended` is set once nothing more can come, by a clean end or another.
+        """
+        self._take_in(received)
+        chunks: list[bytes] = []
+        try:
+            while not chunks or self._incoming.pending or self._object.pending():
+                chunk = self._object.read(RECEIVE_BYTES)
+                if not chunk:
+                    self.ended = True
+                    break
+                chunks.append(chunk)
+        except ssl.SSLWantReadError:
+            pass
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self.ended = True
+        return b"".join(chunks)
+
+    def answer_owed(self) -> bytes:
+        """Return what TLS itself wants to send in answer to what came: a key update, an alert; mostly b""."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def _take_in(self, received: bytes) -> None:
+        if received:
+            self._incoming.write(received)
+        else:
+            self._incoming.write_eof()
 
 
-async def connect(addresses: tuple[Address, ...]) -> PlainWire:
+async def connect(addresses: tuple[Address, ...]) -> socket.socket:
     """Connect to the first address that accepts; OSError of the last one when none does."""
     failure: OSError = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     for family, address in addresses:
         try:
-            return PlainWire(await _connect(family, address))
+            return await _connect(family, address)
         except OSError as error:
             failure = error
     raise failure
@@ -153,6 +109,7 @@ async def _connect(family: int, address: tuple[Any, ...]) -> socket.socket:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stamp_arrivals(sock)
         code = sock.connect_ex(address)
         if code == errno.EINPROGRESS:
             await trio.lowlevel.wait_writable(sock)
@@ -164,3 +121,25 @@ async def _connect(family: int, address: tuple[Any, ...]) -> socket.socket:
         sock.close()
         raise OSError(code, os.strerror(code))
     return sock
+
+
+async def send_rest(sock: socket.socket, rest: memoryview) -> None:
+    """Send what did not fit at once; whatever ends the connection meanwhile is for its reader to say."""
+    with contextlib.suppress(OSError, trio.ClosedResourceError):
+        await _send_all(sock, rest)
+
+
+async def _send_all(sock: socket.socket, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        with contextlib.suppress(BlockingIOError):
+            rest = rest[sock.send(rest) :]
+            continue
+        await trio.lowlevel.wait_writable(sock)
+
+
+async def _receive(sock: socket.socket) -> bytes:
+    while True:
+        await trio.lowlevel.wait_readable(sock)
+        with contextlib.suppress(BlockingIOError):
+            return sock.recv(RECEIVE_BYTES)

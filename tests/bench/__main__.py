@@ -1,118 +1,108 @@
-"""Whole rollouts, everything on, against the mock's echo domain: client on one core, mock on another.
+"""`python -m tests.bench`: ours beside other clients, on this machine, in one run.
 
-The numbers are this machine's, at this moment: compare the ratios of one run, not the figures of two.
+The figures are this machine's, at this moment: compare the ratios of one run, not the figures of two.
 """
 
-import json
+import argparse
 import os
-import resource
-import statistics
-import subprocess
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-import msgspec
-import trio
+from tests.bench.children import BenchError
+from tests.bench.machine import TARGET_CORE, allow_many_files, description, only_one_core, pinned
+from tests.bench.options import Options
+from tests.bench.rounds import say
+from tests.bench.soak import soak
+from tests.bench.tables import Table
+from tests.bench.targets import has_nginx
+from tests.bench.thinking import thinking
+from tests.bench.throughput import https, same_post
+from tests.bench.truth import truth
+from tests.bench.work import write_body
 
-from simulator.dialects.openai import OpenAI
-from simulator.engine.journal import Journal
-from simulator.engine.session import Setup, conduct
-from simulator.measure.summary import Summary
-from simulator.model import Endpoint, Grader, Hyperparameters, Item, Job, Load, ToolCall, TrainerRules
-from simulator.plan.schedule import schedule
-from simulator.plan.synthetic import SyntheticPolicy, SyntheticSettings
-from simulator.transport.http11 import Http11
-
-ROUNDS = 3
-SECONDS = 5.0
-ITEM = Item(0, "train", 1, msgspec.Raw(b'{"messages":[{"role":"user","content":"How much?"}]}'), {})
-POLICY = SyntheticSettings(calls="7", parallel="1", tokens="70")
-_ECHO = ("echo", '{"text":"hello"}')
-CHOICES = ((_ECHO[0], _ECHO[1:]),)
-CORES = sorted(os.sched_getaffinity(0))
+_TOPICS: dict[int, Callable[[Options], Table]] = {1: same_post, 2: https, 3: thinking, 4: truth, 5: soak}
+_SOAK = 5
+_IDLE = 0.5
+_NO_NGINX = "nginx is not installed (apt-get install nginx wrk hey); the mock is called instead"
+_ONE_CORE = "only one core: client and target share it, and every figure is the worse for it"
+_BUSY = "others use this machine at the same time (load {:.1f}): the figures are worse than they need be"
 
 
-def main() -> None:
-    """Measure and print a table."""
-    os.sched_setaffinity(0, {CORES[0]})
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with _mock() as url:
-        print(f"{'rollouts in flight':<28}{'calls/s':>10}{'CPU/call':>12}{'delay p50':>12}{'delay p99':>12}")
-        for in_flight, think in ((100, 0.0), (1000, 1.0), (5000, 1.0)):
-            rounds = [_measure(url, in_flight, think) for _ in range(ROUNDS)]
-            name = f"{in_flight:,}, {'no think time' if not think else f'{think:g} s of think time'}"
-            rate, cpu_us, p50, p99 = (statistics.median(column) for column in zip(*rounds, strict=True))
-            print(f"{name:<28}{rate:>10,.0f}{cpu_us:>9.0f} us{p50:>9.2f} ms{p99:>9.2f} ms")
-        rates = [trio.run(_httpx_rate, url) for _ in range(ROUNDS)]
-        print(f"{'httpx on Trio, 100 callers':<28}{statistics.median(rates):>10,.0f}")
+def main() -> int:
+    """Measure and print the tables, and write them as Markdown; 1 when a topic could not be measured."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that children are ended then, too
+    allow_many_files()
+    head = [f"{datetime.now(UTC):%Y-%m-%d}, {description()}", *_hints()]
+    topics = _topics(arguments)
+    if topics != [_SOAK]:
+        head.append(f"medians of {arguments.rounds} round(s) of {arguments.seconds:g} s, everyone in turn")
+    print("\n".join(head), flush=True)
+    with tempfile.TemporaryDirectory() as folder, pinned(TARGET_CORE):
+        body = write_body(Path(folder))
+        options = Options(arguments.rounds, arguments.seconds, arguments.soak, body)
+        tables = [_measured(topic, options) for topic in topics]
+    done = [table for table in tables if table is not None]
+    _write(arguments.markdown, head, done)
+    return 0 if len(done) == len(tables) else 1
 
 
-def _measure(url: str, in_flight: int, think: float) -> tuple[float, float, float, float]:
-    summary = _play(url, in_flight, think)
-    calls = sum(endpoint.attempts for endpoint in summary.endpoints)
-    delays = [endpoint.schedule_delay_ms for endpoint in summary.endpoints]
-    cpu_us = summary.generator.cpu * summary.duration_s / calls * 1e6
-    return calls / summary.duration_s, cpu_us, max(d.p50 for d in delays), max(d.p99 for d in delays)
+def _hints() -> list[str]:
+    """Return what a reader of the figures should know of the machine."""
+    load = os.getloadavg()[0]
+    known = ((_NO_NGINX, not has_nginx()), (_ONE_CORE, only_one_core()), (_BUSY.format(load), load > _IDLE))
+    return [hint for hint, true in known if true]
 
 
-def _play(url: str, in_flight: int, think: float) -> Summary:
-    job = Job(
-        tools=(Endpoint("echo", "tool", f"{url}/tools/echo"),),
-        grader=Grader("endpoint", "grader", Endpoint("grader", "grader", f"{url}/grade")),
-        hyperparameters=Hyperparameters(),
-    )
-    # 70 tokens at 70 tokens/s: a second of thinking per turn.
-    load = Load(mode="steady", in_flight=in_flight, duration_s=SECONDS, time_scale=think)
-    setup = Setup(
-        scenario="bench",
-        job=job,
-        load=load,
-        rules=TrainerRules(),
-        dialect=OpenAI(),
-        phases=schedule(job, load, (ITEM,), ()),
-        policy="synthetic",
-        make_policy=lambda _item, rng: SyntheticPolicy(POLICY, CHOICES, rng),
-        seed=0,
-        started_at="",
-        run_key=str(time.monotonic_ns()),
-    )
-    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "rollouts.jsonl") as journal:
-        return trio.run(conduct, setup, Http11, journal, str, lambda _: None)
+def _measured(topic: int, options: Options) -> Table | None:
+    """Measure and print one topic at once: a person waits for it."""
+    say(f"\n{topic}. {_TOPICS[topic].__name__}")
+    try:
+        table = _TOPICS[topic](options)
+    except BenchError as problem:
+        say(f"  not measured: {problem}")
+        return None
+    print(f"\n{topic}. {table.to_text()}", flush=True)
+    return table
 
 
-async def _httpx_rate(url: str) -> float:
-    done = 0
-    body = OpenAI().tool_request(OpenAI().call_ids("0" * 32, 0), ToolCall(*_ECHO), "trace_0", ITEM)
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-    async with httpx.AsyncClient(limits=limits) as client:
-
-        async def caller() -> None:
-            nonlocal done
-            while True:
-                await client.post(f"{url}/tools/echo", content=body)
-                done += 1
-
-        with trio.move_on_after(SECONDS):
-            async with trio.open_nursery() as nursery:
-                for _ in range(100):
-                    nursery.start_soon(caller)
-    return done / SECONDS
+def _write(path: Path, head: list[str], tables: list[Table]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = "; ".join(head)
+    path.write_text("\n\n".join([f"Measured {lines}.", *(table.to_markdown() for table in tables)]) + "\n")
+    say(f"\nwritten: {path}")
 
 
-@contextmanager
-def _mock() -> Iterator[str]:
-    command = [sys.executable, "-m", "endpoints_mock", "echo", "--parent-pipe"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        os.sched_setaffinity(process.pid, {CORES[-1]})
-        yield json.loads(process.stdout.readline())["url"]
-        process.stdin.close()
+def _topics(arguments: argparse.Namespace) -> list[int]:
+    if arguments.only:
+        return [int(number) for number in arguments.only.split(",")]
+    return [_SOAK] if arguments.soak else [topic for topic in _TOPICS if topic != _SOAK]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (3)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long each is measured (5)")
+    topics = ", ".join(f"{number} {topic.__name__}" for number, topic in _TOPICS.items())
+    parser.add_argument("--only", metavar="1,3", help=f"only these tables: {topics}")
+    parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="the soak, and only it")
+    parser.add_argument("--markdown", type=Path, default=Path("out/bench.md"), help="where the tables go")
+    arguments = parser.parse_args()
+    if any(topic not in map(str, _TOPICS) for topic in (arguments.only or "1").split(",")):
+        parser.error(f"--only takes numbers of tables: {topics}")
+    if str(_SOAK) in (arguments.only or "").split(",") and not arguments.soak:
+        parser.error("the soak needs --soak SECONDS")
+    if arguments.rounds < 1 or arguments.seconds < 1:
+        parser.error("at least one round of one second")
+    return arguments
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

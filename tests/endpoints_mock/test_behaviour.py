@@ -1,12 +1,14 @@
+import math
 import random
+from functools import partial
 
 import pytest
 import trio
-import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endpoints_mock.behaviour import ColdStart, Dice, Workers
+from endpoints_mock.behaviour import ColdStart, Dice, Fate, Workers
+from endpoints_mock.loop import Agenda
 from endpoints_mock.settings import behaviour_of, build_settings
 
 
@@ -53,7 +55,7 @@ def test_service_times_follow_their_distribution():
 
 
 def test_memory_of_attempts_is_bounded():
-    thrown = dice()
+    thrown = dice(service_ms=["exponential:1"])
     for n in range(70_000):
         thrown.throw(f"trace_{n}", "c")
     assert len(thrown._attempts) == 1 << 16
@@ -64,70 +66,83 @@ def test_any_ids_have_a_fate(trace_id, call_id):
     assert dice(service_ms=["5"]).throw(trace_id, call_id).service_s == 0.005
 
 
+def test_where_chance_has_no_say_the_fate_is_the_same_for_all():
+    thrown = dice(service_ms=["20"])
+    assert {thrown.throw(f"trace_{n}", "c") for n in range(3)} == {Fate(0.020, None)}
+    assert not thrown._attempts
+
+
 # -- workers
 
 
-async def served(workers, calls, seconds=1.0):
-    """Return (call, when it was done) in the order of completion; the calls arrive in order."""
-    done = []
+def crew(limit, order="fifo", seed=0):
+    """Return workers, and the agenda by way of which they begin what had to wait."""
+    agenda = Agenda()
+    return Workers(limit, order, random.Random(seed), agenda), agenda
 
-    async def one(number):
-        await workers.enter()
-        await trio.sleep(seconds)
-        workers.leave()
-        done.append((number, trio.current_time()))
 
-    began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        for number in range(calls):
-            nursery.start_soon(one, number)
-            await trio.testing.wait_all_tasks_blocked()
-    return [(number, round(when - began, 6)) for number, when in done]
+async def served(workers, agenda, calls):
+    """Return (call, when it began) in the order of beginning; a call takes a second."""
+    begun = []
+
+    def begin(number, now):
+        begun.append((number, now))
+        agenda.call_at(now + 1.0, lambda: workers.leave(now + 1.0))
+
+    for number in range(calls):
+        workers.enter(partial(begin, number), 0.0)
+    while agenda.next_at < math.inf:
+        await trio.sleep_until(agenda.next_at)
+        agenda.call_due()
+    return begun
 
 
 async def test_one_worker_serves_one_after_another(autojump_clock):
-    assert await served(Workers(1, "fifo", random.Random(0)), 4) == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert await served(*crew(1), 4) == [(0, 0), (1, 1), (2, 2), (3, 3)]
 
 
 async def test_three_workers_serve_three_at_once(autojump_clock):
-    done = await served(Workers(3, "fifo", random.Random(0)), 7)
-    assert [when for _, when in done] == [1, 1, 1, 2, 2, 2, 3]
+    assert [when for _, when in await served(*crew(3), 7)] == [0, 0, 0, 1, 1, 1, 2]
 
 
 async def test_no_limit_means_no_queue(autojump_clock):
-    assert {when for _, when in await served(Workers(0, "fifo", random.Random(0)), 50)} == {1}
+    assert {when for _, when in await served(*crew(0), 50)} == {0}
 
 
 async def test_random_order_is_seeded_and_leaves_nobody_out(autojump_clock):
-    first = await served(Workers(1, "random", random.Random(3)), 20)
-    again = await served(Workers(1, "random", random.Random(3)), 20)
+    first, again = [[number for number, _ in await served(*crew(1, "random", 3), 20)] for _ in range(2)]
     assert first == again
-    assert [number for number, _ in first] != sorted(number for number, _ in first)
-    assert {number for number, _ in first} == set(range(20))
+    assert first != sorted(first)
+    assert set(first) == set(range(20))
 
 
-async def test_one_who_gives_up_waiting_takes_no_worker(autojump_clock):
-    workers = Workers(1, "fifo", random.Random(0))
-    await workers.enter()
-    with trio.move_on_after(1):
-        await workers.enter()
-    assert repr(workers) == "<Workers free=0 waiting=0>"
-    workers.leave()
-    with trio.fail_after(1):
-        await workers.enter()
+async def test_a_long_queue_of_calls_that_take_no_time_is_no_deep_nest(autojump_clock):
+    workers, agenda = crew(1)
+    begun = []
+
+    def begin(now):
+        begun.append(now)
+        workers.leave(now)
+
+    workers.enter(lambda _now: None, 0.0)
+    for _ in range(10_000):
+        workers.enter(begin, 0.0)
+    workers.leave(0.0)
+    agenda.call_due()
+    assert len(begun) == 10_000
+    assert repr(workers) == "<Workers free=1 waiting=0>"
 
 
 # -- cold start
 
 
-async def test_cold_start_counts_from_the_first_call(autojump_clock):
+def test_cold_start_counts_from_the_first_call():
     cold = ColdStart(13.5)
-    await trio.sleep(100)
-    began = trio.current_time()
-    await cold.wait()
-    assert trio.current_time() - began == pytest.approx(13.5)
-    await cold.wait()
-    assert trio.current_time() - began == pytest.approx(13.5)
+    assert [cold.warm_at(now) for now in (100.0, 110.0, 113.5, 200.0)] == [113.5, 113.5, 113.5, 200.0]
+
+
+def test_without_a_cold_start_all_are_served_when_they_come():
+    assert [ColdStart(0.0).warm_at(now) for now in (5.0, 6.0)] == [5.0, 6.0]
 
 
 # -- all together, over sockets

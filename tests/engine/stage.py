@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import trio
 
 from simulator.dialects.openai import OpenAI
-from simulator.engine.driver import Driver
 from simulator.engine.run import Hooks, Plan, Run
 from simulator.measure.tally import EndpointTally, Tally
 from simulator.model import Item, Load, RolloutSpec, TrainerRules, Transcript
@@ -75,7 +74,7 @@ class Played:
         timers = Timers()
         async with serving(self.server), trio.open_nursery() as nursery:
             of = job(*self._tools, url=self.server.url, **self._job)
-            phases = schedule(of, self.load, self._train, self._valid)
+            phases = self._laid_out = schedule(of, self.load, self._train, self._valid)
             self.tally = Tally((*of.tools, *([of.grader.endpoint] if of.grader.endpoint else [])), 0.0)
             self.tally.origin = trio.current_time()
             trainer = Trainer(
@@ -87,16 +86,20 @@ class Played:
                 record=self.tally.add_attempt,
             )
             transport = Http11(routes_of(trainer.endpoints, self.rules), timers)
-            driver = Driver(transport, timers)
-            hooks = Hooks(phase=self.phases.append, started=self._start, ended=self._end)
-            self.run = Run(Plan(trainer, phases, self._policy, self._seed), driver, timers, hooks)
+            hooks = Hooks(begin=self._begin, started=self._start, ended=self._end)
+            self.run = Run(Plan(trainer, phases, self._policy, self._seed), transport, timers, hooks)
             await nursery.start(timers.serve)
+            await nursery.start(transport.serve)
             if meanwhile is not None:
                 nursery.start_soon(meanwhile, self.run)
             await self.run.play()
-            transport.close()
             nursery.cancel_scope.cancel()
         return self
+
+    async def _begin(self) -> float:
+        await trio.sleep(self.phases[-1].pause_s if self.phases else 0.0)
+        self.phases.append(self._laid_out[len(self.phases)])
+        return trio.current_time()
 
     def _policy(self, of: Item, rng) -> Policy:
         self.policies.append(self._make_policy(of, rng))

@@ -30,6 +30,10 @@ def in_flight_max(played, kind="training"):
     return max_in_flight([record for record in played.tally.rollouts if record.kind == kind])
 
 
+def starts_of(played):
+    return sorted(transcript.started - played.tally.origin for transcript in played.transcripts)
+
+
 # -- bursts and limits
 
 
@@ -130,12 +134,16 @@ async def test_thinking_takes_the_time_it_should(clock):
 
 
 async def test_steady_keeps_its_number_in_flight_until_the_time_is_up(clock):
-    load = Load(mode="steady", in_flight=4, duration_s=9.0)
+    load = Load(mode="steady", in_flight=4, duration_s=9.0, ramp_s=0.0)
     played = await Played(slowly(1.0), load=load).play()
-    starts = sorted(record.started_s for record in played.tally.rollouts)
-    assert starts == pytest.approx([2.0 * (n // 4) for n in range(20)])
-    assert in_flight_max(played, "steady") == 4
+    assert starts_of(played) == pytest.approx([2.0 * (n // 4) for n in range(20)])
     assert played.states == ["graded"] * 20, "those that had started may end"
+
+
+async def test_steady_comes_up_over_its_ramp_and_each_place_is_taken_as_soon_as_it_is_free(clock):
+    load = Load(mode="steady", in_flight=4, duration_s=9.0, ramp_s=1.0)
+    played = await Played(slowly(1.0), load=load).play()
+    assert starts_of(played) == pytest.approx([2.0 * (n // 4) + 0.25 * (n % 4) for n in range(20)])
 
 
 async def test_steady_ends_after_a_number_of_rollouts(clock):
@@ -145,9 +153,8 @@ async def test_steady_ends_after_a_number_of_rollouts(clock):
 
 async def test_rate_starts_rollouts_whatever_comes_back(clock):
     played = await Played(slowly(50.0), load=Load(mode="rate", rollouts_per_s=2.0, duration_s=10.0)).play()
-    starts = sorted(record.started_s for record in played.tally.rollouts)
-    assert starts == pytest.approx([n / 2 for n in range(20)])
-    assert in_flight_max(played, "rate") == 20
+    assert starts_of(played) == pytest.approx([n / 2 for n in range(20)])
+    assert min(transcript.ended for transcript in played.transcripts) > played.tally.origin + 10.0
 
 
 # -- ends

@@ -194,7 +194,7 @@ TOMLS = {
         (
             'scenario.toml:7: unknown key "step" in [load]; known: batch_size, compute_multiplier, '
             "duration_s, eval_in_flight_limit, eval_interval, eval_samples, evaluation, grace_s, "
-            "group_size, in_flight, in_flight_limit, mode, rollouts, rollouts_per_s, steps, "
+            "group_size, in_flight, in_flight_limit, mode, ramp_s, rollouts, rollouts_per_s, steps, "
             "time_scale, tokens_per_s, update_s"
         ),
     ),

@@ -1,11 +1,14 @@
 import pytest
+from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.measure.histogram import Histogram
+from simulator.measure.histogram import HIGHEST_US, LOWEST_US, Histogram
 
 HOUR = 3600.0
-SECONDS = st.floats(-1, 10_000)
+AT_AN_EDGE = st.builds(lambda bit, by: ((1 << bit) + by) / 1e6, st.integers(0, 32), st.integers(-2, 2))
+SECONDS = st.floats(-1, 10_000) | st.floats(0, 0.01) | AT_AN_EDGE
+PERCENTILES = (0, 1, 10, 25, 50, 75, 90, 95, 99, 99.9, 99.99, 100)
 
 
 def recorded(*seconds):
@@ -13,6 +16,28 @@ def recorded(*seconds):
     for value in seconds:
         histogram.record(value)
     return histogram
+
+
+def recorded_by_the_library(*seconds):
+    hdr = HdrHistogram(LOWEST_US, HIGHEST_US, 3)
+    for value in seconds:
+        assert hdr.record_value(min(max(0, int(value * 1e6)), HIGHEST_US))
+    return hdr
+
+
+@given(st.lists(SECONDS))
+def test_it_reads_and_writes_what_the_library_itself_would_have_recorded(values):
+    ours, theirs = recorded(*values), recorded_by_the_library(*values)
+    assert [ours.percentile_ms(p) for p in PERCENTILES] == [
+        theirs.get_value_at_percentile(p) / 1000 for p in PERCENTILES
+    ]
+    assert (ours.count, ours.min_ms, ours.max_ms, ours.mean_ms) == (
+        theirs.get_total_count(),
+        theirs.get_min_value() / 1000,
+        theirs.get_max_value() / 1000,
+        theirs.get_mean_value() / 1000,
+    )
+    assert ours.to_text() == f"{sum(v * 1e6 >= HIGHEST_US + 1 for v in values)}:{theirs.encode().decode()}"
 
 
 def test_an_empty_one_reads_as_zero():
@@ -84,6 +109,9 @@ def test_nothing_is_lost_on_the_way_to_text_and_back(values):
     assert (again.count, again.above_range) == (len(values), histogram.above_range)
     assert again.percentile_ms(90) == histogram.percentile_ms(90)
     assert (again.min_ms, again.max_ms) == (histogram.min_ms, histogram.max_ms)
+    again.record(0.5)
+    histogram.record(0.5)
+    assert again == histogram
 
 
 @given(st.lists(SECONDS), st.lists(SECONDS))

@@ -2,6 +2,8 @@
 
 import itertools
 import random
+import statistics
+from collections import Counter
 
 import msgspec
 import pytest
@@ -46,8 +48,11 @@ def summary(
     lag_s=0.0,
 ):
     tally = Tally(endpoints_of(of))
-    tally.rollouts.extend(records)
-    tally.started_per_group.update(per_group or {})
+    started = Counter(record.group for record in records) | Counter(per_group)
+    for group in sorted(started.elements()):
+        tally.groups.add_started(group)
+    for record in records:
+        tally.add_record(record)
     for attempt in attempts:
         tally.add_attempt(attempt)
     lag = Histogram()
@@ -62,7 +67,7 @@ def summary(
         planned=len(records) if planned is None else planned,
         grader_type=of.grader.type,
         failure="",
-        generator=GeneratorSample(1.0, duration_s, lag),
+        generator=[GeneratorSample(1.0, duration_s, lag)],
     )
     return summarise(tally, endpoints_of(of), facts)
 
@@ -130,6 +135,61 @@ def test_scores_are_those_of_graded_rollouts():
     assert got.std == pytest.approx((0.5 / 3) ** 0.5)
 
 
+KINDS = [(1, "training"), (1, "evaluation"), (2, "training"), (1, "steady"), (1, "rate")]
+SECONDS = st.floats(0, 60).map(lambda seconds: round(seconds, 3)) | st.integers(0, 20).map(float)
+
+
+@st.composite
+def rollouts_of_any_kind(draw):
+    records = []
+    for index in range(draw(st.integers(0, 15))):
+        step, kind = draw(st.sampled_from(KINDS))
+        started_s = draw(SECONDS)
+        records.append(
+            record(
+                index, step=step, kind=kind, group=index // 3,
+                started_s=started_s, ended_s=started_s + draw(SECONDS),
+                state=draw(st.sampled_from(["graded", "ungraded", "discarded", "interrupted"])),
+                think_s=draw(SECONDS), calls=draw(st.integers(0, 9)), tokens=draw(st.integers(0, 999)),
+                score=draw(st.sampled_from([0.0, 0.1, 1 / 3, 1.0])),
+                endpoint_failed=draw(st.booleans()), cut_short=draw(st.booleans()),
+            )
+        )  # fmt: skip
+    return records
+
+
+@settings(deadline=None)
+@given(rollouts_of_any_kind())
+def test_what_is_counted_on_the_way_is_what_all_rollouts_together_would_tell(records):
+    got = summary(*records, duration_s=130.0)
+    ended = [r for r in records if r.state != "interrupted"]
+    completed = [r for r in ended if r.state != "discarded"]
+    scores = [r.score for r in records if r.score is not None]
+    lost = {r.group for r in records if r not in completed}
+    assert (got.rollouts.completed, got.rollouts.discarded) == (len(completed), len(ended) - len(completed))
+    assert got.rollouts.cut_short == sum(r.cut_short for r in ended)
+    assert got.rollouts.false_zero == sum(r.score == 0 and r.endpoint_failed for r in ended)
+    assert (got.rollouts.groups, got.rollouts.groups_incomplete) == (
+        len({r.group for r in records}),
+        len(lost),
+    )
+    assert got.rollouts.calls_per_rollout.mean == statistics.fmean([r.calls for r in completed] or [0])
+    assert got.rollouts.calls_per_rollout.max == max((r.calls for r in completed), default=0)
+    assert got.rollouts.tokens_per_rollout == statistics.fmean([r.tokens for r in completed] or [0])
+    assert (got.grader.scores.zero, got.grader.scores.one) == (scores.count(0.0), scores.count(1.0))
+    assert got.grader.scores.mean == (statistics.mean(scores) if scores else None)
+    assert got.grader.scores.std == (statistics.pstdev(scores) if scores else None)
+    assert got.series.in_flight == [
+        sum(int(r.started_s) <= second <= int(r.ended_s) for r in records) for second in range(131)
+    ]
+    for step in got.steps:
+        phase = [r for r in records if (r.step, r.kind) == (step.step, step.kind)]
+        assert (step.rollouts, step.discarded) == (len(phase), sum(r.state == "discarded" for r in phase))
+        assert step.started_s == min(r.started_s for r in phase)
+        assert step.sampling_s == max(r.ended_s for r in phase) - step.started_s
+    assert sum(step.rollouts for step in got.steps) == len(records)
+
+
 # -- in flight
 
 SPANS = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 10)), max_size=12)
@@ -155,6 +215,25 @@ def test_a_place_that_is_handed_on_is_not_counted_twice():
 def test_rollouts_that_took_no_time_were_there_all_the_same():
     assert max_in_flight([record(i, started_s=1.0, ended_s=1.0) for i in range(5)]) == 5
     assert max_in_flight([]) == 0
+
+
+@given(SPANS)
+def test_of_a_load_that_goes_on_the_most_in_flight_is_that_of_any_second_as_it_began(spans):
+    moved = [(s + 0.3 * (s % 2), s + d + 0.6 * (d % 2)) for s, d in spans]
+    records = [
+        record(i, kind="steady", group=i, started_s=start, ended_s=end)
+        for i, (start, end) in enumerate(moved)
+    ]
+    counted = [sum(start <= second < end for start, end in moved) for second in range(40)]
+    assert [step.in_flight_max for step in summary(*records).steps] == ([max(1, *counted)] if spans else [])
+
+
+def test_of_a_load_that_goes_on_short_rollouts_in_turn_are_not_taken_for_many_at_once():
+    records = [
+        record(i, kind="steady", started_s=i * 0.1, ended_s=(i + 1) * 0.1, score=None) for i in range(100)
+    ]
+    (step,) = summary(*records).steps
+    assert step.in_flight_max == 1
 
 
 # -- the ideal
@@ -354,6 +433,14 @@ def test_requests_that_went_out_twice_are_told():
     assert (got.endpoints[0].resent, got.endpoints[1].resent, got.tools.resent) == (2, 0, 2)
 
 
+def test_how_long_answers_may_have_lain_here_is_told_beside_the_service_times():
+    read_late = [msgspec.structs.replace(attempt, read_delay=0.02) for attempt in calls(0, [0, 1], 0.1)]
+    never_answered = calls(0, [2], 0.0, fault=Fault.CONNECT_REFUSED)
+    search, cat, _ = summary(record(), attempts=[*read_late, *never_answered, *calls(1, [0], 0.1)]).endpoints
+    assert (search.read_delay_ms.min, search.read_delay_ms.p99) == pytest.approx((20, 20), rel=0.001)
+    assert (cat.read_delay_ms.max, cat.read_delay_ms.p50) == (0, 0)
+
+
 # -- trust
 
 
@@ -390,7 +477,7 @@ def test_attempts_that_found_no_socket_make_the_numbers_the_generators_own():
 
 def test_the_judge_reads_its_endpoints_once():
     measured = iter([Measured("search", 1000.0, 10.0, 0), Measured("cat", 10.0, 900.0, 1)])
-    got = judge(GeneratorSample(1.0, 10.0, Histogram()), measured)
+    got = judge([GeneratorSample(1.0, 10.0, Histogram())], measured)
     assert (got.trustworthy, [reason.count("cat") for reason in got.reasons]) == (False, [1, 1])
 
 

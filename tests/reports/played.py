@@ -127,7 +127,7 @@ class Played:
             planned=self.index if planned is None else planned,
             grader_type=grader_type,
             failure="",
-            generator=GeneratorSample(0.31 * duration_s, duration_s, lag),
+            generator=[GeneratorSample(0.31 * duration_s, duration_s, lag)],
         )
         summary = summarise(self.tally, self.targets, facts)
         tools = [e.name for e in self.targets if e.kind == "tool"]

@@ -24,7 +24,7 @@ class TransportContract:
     async def once(self, lab, script, body=b"{}", *, read="all", **limits):
         """One exchange with a server that plays `script`; returns the reply and the server."""
         server = await lab.serve([script], read=read)
-        reply = await lab.transport(server.url, **limits).exchange(0, body)
+        reply = await (await lab.transport(server.url, **limits)).exchange(0, body)
         return reply, server
 
     # -- answers that are fine
@@ -172,7 +172,7 @@ class TransportContract:
 
     async def test_the_limit_of_one_call_does_not_end_the_next(self, lab, clock):
         server = await lab.serve([[400.0, ok(b"1")], [400.0, ok(b"2")]])
-        transport = lab.transport(server.url, time_limit_s=600.0)
+        transport = await lab.transport(server.url, time_limit_s=600.0)
         first, second = await transport.exchange(0, b"{}"), await transport.exchange(0, b"{}")
         assert (first.body, second.body, second.reused) == (b"1", b"2", True)
 
@@ -216,13 +216,13 @@ class TransportContract:
             bound.bind(("127.0.0.1", 0))
             scheme = "https" if lab.tls else "http"
             url = f"{scheme}://127.0.0.1:{bound.getsockname()[1]}/"
-            reply = await lab.transport(url).exchange(0, b"{}")
+            reply = await (await lab.transport(url)).exchange(0, b"{}")
         assert (reply.fault, reply.status, reply.first_byte) == (Fault.CONNECT_REFUSED, 0, None)
         assert reply.done >= reply.sent
 
     async def test_a_name_that_cannot_be_resolved(self, lab, clock):
         # A label of 64 characters is no name: this needs neither a resolver nor a network.
-        transport = lab.transport(f"http://{'x' * 64}.invalid/")
+        transport = await lab.transport(f"http://{'x' * 64}.invalid/")
         for _ in range(2):
             reply = await transport.exchange(0, b"{}")
             assert (reply.fault, reply.first_byte) == (Fault.DNS, None)
@@ -231,14 +231,14 @@ class TransportContract:
 
     async def test_a_connection_is_used_again(self, lab, clock):
         server = await lab.serve([[ok(b"1")]])
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         replies = [await transport.exchange(0, b"{}") for _ in range(3)]
         assert [reply.reused for reply in replies] == [False, True, True]
         assert (server.connections, len(server.requests)) == (1, 3)
 
     async def test_calls_at_the_same_time_have_connections_of_their_own(self, lab, clock):
         server = await lab.serve([[1.0, ok(b"1")]])
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         replies = []
 
         async def one():
@@ -253,7 +253,7 @@ class TransportContract:
 
     async def test_endpoints_of_one_origin_share_its_connections(self, lab, clock):
         server = await lab.serve(lambda request: [ok(request.target.encode())])
-        transport = lab.transport(f"{server.url}search", f"{server.url}cat")
+        transport = await lab.transport(f"{server.url}search", f"{server.url}cat")
         bodies = [(await transport.exchange(endpoint, b"{}")).body for endpoint in (0, 1, 0)]
         assert bodies == [b"/search", b"/cat", b"/search"]
         assert server.connections == 1
@@ -265,7 +265,7 @@ class TransportContract:
             return [ok(b"first"), 0.01, end] if request.connection == 0 else [ok(b"second")]
 
         server = await lab.serve(script)
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         await transport.exchange(0, b"1")
         await trio.sleep(idle_s)
         reply = await transport.exchange(0, b"2")
@@ -278,7 +278,7 @@ class TransportContract:
         The request's own bytes tell how often it came: `2` once if it was not sent again.
         """
         server = await lab.serve([[ok(b"first")], *scripts])
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         await transport.exchange(0, b"1")
         await trio.sleep(idle_s)
         began = trio.current_time()
@@ -317,13 +317,13 @@ class TransportContract:
 
     async def test_a_fresh_connection_that_closes_is_a_fault_and_not_tried_again(self, lab, clock):
         server = await lab.serve([[CLOSE]])
-        reply = await lab.transport(server.url).exchange(0, b"1")
+        reply = await (await lab.transport(server.url)).exchange(0, b"1")
         assert (reply.fault, reply.resent) == (Fault.RESET, False)
         assert len(server.requests) == 1
 
     async def test_a_kept_connection_that_breaks_inside_its_answer_is_a_fault(self, lab, clock):
         server = await lab.serve([[ok(b"first")], [HEAD, 0.5, CLOSE], [ok(b"third")]])
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         await transport.exchange(0, b"1")
         assert (await transport.exchange(0, b"2")).fault is Fault.TRUNCATED
         assert (await transport.exchange(0, b"3")).body == b"third"
@@ -335,7 +335,7 @@ class TransportContract:
     )
     async def test_a_connection_that_is_not_to_be_kept_is_not_used_again(self, lab, clock, answer):
         server = await lab.serve([[answer]])
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         for _ in range(2):
             reply = await transport.exchange(0, b"{}")
             assert (reply.body, reply.fault, reply.reused) == (b"bye", None, False)
@@ -345,24 +345,24 @@ class TransportContract:
     @pytest.mark.parametrize("more", [b"!", b"HTTP/1.1 2", ok(b"an answer to nothing")])
     async def test_what_follows_an_answer_is_not_taken_for_the_next(self, lab, clock, more):
         server = await lab.serve([[ok(b"first") + more], [ok(b"second")]])
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         replies = [await transport.exchange(0, b"{}") for _ in range(2)]
         assert [(reply.body, reply.fault) for reply in replies] == [(b"first", None), (b"second", None)]
         assert server.connections == 2
 
     async def test_after_a_fault_the_next_call_has_a_fresh_connection(self, lab, clock):
         server = await lab.serve([[HEAD + b"0", HANG], [ok(b"well")]])
-        transport = lab.transport(server.url, time_limit_s=5.0)
+        transport = await lab.transport(server.url, time_limit_s=5.0)
         assert (await transport.exchange(0, b"{}")).fault is Fault.TIMEOUT
         reply = await transport.exchange(0, b"{}")
         assert (reply.body, reply.reused) == (b"well", False)
 
     async def test_closing_the_transport_closes_its_idle_connections(self, lab, clock):
         server = await lab.serve([[ok(b"")]])
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         await transport.exchange(0, b"{}")
         assert server.open == 1
-        transport.close()
+        await transport.close()
         await trio.testing.wait_all_tasks_blocked(0.01)
         assert server.open == 0
 
@@ -371,7 +371,7 @@ class TransportContract:
     @pytest.mark.parametrize("begun", [[], [HEAD + b"0123"]], ids=["before the answer", "inside the answer"])
     async def test_a_cancelled_call_leaves_nothing_behind(self, lab, clock, begun):
         server = await lab.serve([[*begun, HANG], [ok(b"next")]])
-        transport = lab.transport(server.url)
+        transport = await lab.transport(server.url)
         with trio.move_on_after(3.0) as scope:
             await transport.exchange(0, b"{}")
         assert scope.cancelled_caught
@@ -427,13 +427,15 @@ class TransportContract:
     )
     async def test_path_and_query_are_sent_percent_encoded(self, lab, clock, path, target):
         server = await lab.serve([[ok(b"")]])
-        reply = await lab.transport(server.url + path).exchange(0, b"{}")
+        reply = await (await lab.transport(server.url + path)).exchange(0, b"{}")
         assert reply.status == 200
         assert server.requests[0].target == target
 
     async def test_no_repr_shows_a_secret(self, lab, clock):
         server = await lab.serve([[ok(b"")]])
-        transport = lab.transport(f"{server.url}?code=s3cret", headers=[("authorization", "Bearer s3cret")])
+        transport = await lab.transport(
+            f"{server.url}?code=s3cret", headers=[("authorization", "Bearer s3cret")]
+        )
         reply = await transport.exchange(0, b"{}")
         for shown in self.everything_in(transport, reply):
             assert "s3cret" not in repr(shown)

@@ -1,15 +1,15 @@
 """What the contract suite needs of a transport under test, and a lab for each transport."""
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 import trustme
 
+from simulator.model import Reply
 from simulator.testing import ScriptServer
 from simulator.timers import Timers
-from simulator.transport.base import Route, Transport
-from simulator.transport.http11 import Http11
+from simulator.transport.base import Route, Transport, exchange
 
 AUTHORITY = trustme.CA()
 STRANGER = trustme.CA()
@@ -38,12 +38,32 @@ def route(
     return Route(url, tuple(headers), time_limit_s, connect_time_limit_s, max_answer_bytes)
 
 
-class Http11Lab:
-    """Http11 against servers that speak plain HTTP, or TLS."""
+class Client:
+    """A transport at work, for a test that waits for its replies; `close` ends it."""
 
-    def __init__(self, nursery: trio.Nursery, *, tls: bool) -> None:
-        self.tls, self.timers, self._nursery = tls, Timers(), nursery
-        self._transports: list[Transport] = []
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self._ended = trio.Event()
+        self._scope = trio.CancelScope()
+
+    async def serve(self, task_status=trio.TASK_STATUS_IGNORED) -> None:
+        with self._scope:
+            await self.transport.serve(task_status)
+        self._ended.set()
+
+    async def exchange(self, endpoint: int, body: bytes) -> Reply:
+        return await exchange(self.transport, endpoint, body)
+
+    async def close(self) -> None:
+        self._scope.cancel()
+        await self._ended.wait()
+
+
+class Lab:
+    """Servers that speak plain HTTP, or TLS, and transports that `make` makes."""
+
+    def __init__(self, nursery: trio.Nursery, make: Callable[..., Transport], *, tls: bool) -> None:
+        self.tls, self.timers, self._nursery, self._make = tls, Timers(), nursery, make
         nursery.start_soon(self.timers.serve)
 
     async def serve(self, script, *, read="all") -> ScriptServer:
@@ -51,12 +71,8 @@ class Http11Lab:
         await self._nursery.start(server.serve)
         return server
 
-    def transport(self, *urls: str, connections: int | None = None, **limits) -> Transport:
+    async def transport(self, *urls: str, tls: ssl.SSLContext | None = None, **limits) -> Client:
         routes = [route(url, **limits) for url in urls]
-        made = Http11(routes, self.timers, tls=client_context(), connections_per_origin=connections)
-        self._transports.append(made)
-        return made
-
-    def close(self) -> None:
-        for transport in self._transports:
-            transport.close()
+        client = Client(self._make(routes, self.timers, tls=tls or client_context()))
+        await self._nursery.start(client.serve)
+        return client

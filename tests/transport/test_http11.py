@@ -2,47 +2,55 @@
 
 import os
 import resource
-from contextlib import closing, contextmanager
+import ssl
+from contextlib import contextmanager
 
 import pytest
 import trio
 
 from simulator.faults import Fault
 from simulator.testing import HANG, ScriptServer, ok
+from simulator.transport import http11
 from simulator.transport.http11 import IDLE_S, Http11
+from simulator.transport.poll import Poller
 from tests.transport.contract import HEAD, TransportContract
-from tests.transport.lab import STRANGER, Http11Lab, client_context, route, server_context
+from tests.transport.lab import STRANGER, Lab, server_context
 
 
 class _Http11(TransportContract):
-    def everything_in(self, transport, reply):
+    def everything_in(self, client, reply):
+        transport = client.transport
         (pool,) = transport.pools.values()
         routes = [entry[0] for entry in transport._routes]
-        return [transport, reply, pool, *pool._idle, *routes]
+        return [transport, reply, pool, *pool._open, *routes]
 
 
 class TestHttp11Plain(_Http11):
     @pytest.fixture
     async def lab(self, nursery):
-        with closing(Http11Lab(nursery, tls=False)) as lab:
-            yield lab
+        return Lab(nursery, Http11, tls=False)
 
 
 class TestHttp11Tls(_Http11):
     @pytest.fixture
     async def lab(self, nursery):
-        with closing(Http11Lab(nursery, tls=True)) as lab:
-            yield lab
+        return Lab(nursery, Http11, tls=True)
+
+
+class TestHttp11WithoutEpoll(_Http11):
+    @pytest.fixture
+    async def lab(self, nursery, monkeypatch):
+        monkeypatch.setattr(http11, "make_poller", Poller)
+        return Lab(nursery, Http11, tls=False)
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "tls"])
 async def lab(request, nursery):
-    with closing(Http11Lab(nursery, tls=request.param)) as lab:
-        yield lab
+    return Lab(nursery, Http11, tls=request.param)
 
 
-def the_pool(transport):
-    (pool,) = transport.pools.values()
+def the_pool(client):
+    (pool,) = client.transport.pools.values()
     return pool
 
 
@@ -51,47 +59,30 @@ def the_pool(transport):
 
 async def test_the_pools_repr_shows_its_state(lab, clock):
     server = await lab.serve([[5.0, ok(b"")]])
-    transport = lab.transport(server.url, connections=2)
+    transport = await lab.transport(server.url)
 
     async with trio.open_nursery() as nursery:
         for _ in range(5):
             nursery.start_soon(transport.exchange, 0, b"{}")
         await trio.sleep(1)
-        assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=2 queued=3>"
-    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=2 busy=0 queued=0>"
+        assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=5>"
+    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=5 busy=0>"
 
 
 @pytest.mark.parametrize("script", [[HANG], [HEAD + b"0123", HANG]], ids=["before", "inside"])
 async def test_cancellation_leaves_the_pool_clean(lab, clock, script):
     server = await lab.serve([script])
-    transport = lab.transport(server.url, connections=1)
+    transport = await lab.transport(server.url)
     with trio.move_on_after(3.0):
         async with trio.open_nursery() as nursery:
             for _ in range(4):
                 nursery.start_soon(transport.exchange, 0, b"{}")
-    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=0 queued=0>"
-
-
-async def test_the_connection_limit_queues_and_the_wait_is_not_the_endpoints(lab, clock):
-    server = await lab.serve([[2.0, ok(b"")]])
-    transport = lab.transport(server.url, connections=1)
-    replies = []
-
-    async def one():
-        replies.append(await transport.exchange(0, b"{}"))
-
-    began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        for _ in range(3):
-            nursery.start_soon(one)
-    assert [reply.sent - began for reply in replies] == pytest.approx([0.0, 2.0, 4.0])
-    assert [reply.done - reply.sent for reply in replies] == pytest.approx([2.0, 2.0, 2.0])
-    assert server.connections == 1
+    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=0>"
 
 
 async def test_an_idle_connection_is_closed_in_the_end(lab, clock):
     server = await lab.serve([[ok(b"")]])
-    transport = lab.transport(server.url)
+    transport = await lab.transport(server.url)
     await transport.exchange(0, b"{}")
     await trio.sleep(IDLE_S - 1)
     await transport.exchange(0, b"{}")
@@ -99,14 +90,14 @@ async def test_an_idle_connection_is_closed_in_the_end(lab, clock):
     assert (server.connections, server.open) == (1, 1), "each use begins the wait anew"
     await trio.sleep(2)
     assert server.open == 0
-    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=0 queued=0>"
+    assert repr(the_pool(transport)) == f"<Pool 127.0.0.1:{server.port} idle=0 busy=0>"
     reply = await transport.exchange(0, b"{}")
     assert (reply.reused, reply.fault) == (False, None)
 
 
 async def test_the_connection_used_last_is_used_first(lab, clock):
     server = await lab.serve([[1.0, ok(b"")]])
-    transport = lab.transport(server.url)
+    transport = await lab.transport(server.url)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(transport.exchange, 0, b"{}")
         await trio.sleep(0.5)
@@ -118,13 +109,13 @@ async def test_the_connection_used_last_is_used_first(lab, clock):
 
 async def test_origins_have_pools_of_their_own(lab, clock):
     first, second = await lab.serve([[ok(b"1")]]), await lab.serve([[ok(b"2")]])
-    transport = lab.transport(first.url, second.url)
+    transport = await lab.transport(first.url, second.url)
     assert [(await transport.exchange(endpoint, b"{}")).body for endpoint in (0, 1)] == [b"1", b"2"]
-    assert len(transport.pools) == 2
+    assert len(transport.transport.pools) == 2
 
 
 async def test_a_failed_name_is_asked_for_again_by_a_retry(lab, clock):
-    transport = lab.transport(f"http://{'x' * 64}.invalid/")
+    transport = await lab.transport(f"http://{'x' * 64}.invalid/")
     await transport.exchange(0, b"{}")
     pool = the_pool(transport)
     asked_until = pool._resolved[0]
@@ -150,7 +141,7 @@ def no_further_file():
 
 async def test_a_machine_without_a_socket_left_is_no_fault_of_the_endpoints(lab, clock):
     server = await lab.serve([[ok(b"well")]])
-    transport = lab.transport(server.url)
+    transport = await lab.transport(server.url)
     with no_further_file():
         reply = await transport.exchange(0, b"{}")
     assert (reply.fault, reply.status, reply.first_byte) == (Fault.NO_SOCKET, 0, None)
@@ -160,10 +151,10 @@ async def test_a_machine_without_a_socket_left_is_no_fault_of_the_endpoints(lab,
 
 async def test_no_connection_within_the_connect_limit(nursery, clock):
     # Over TLS the handshake is part of connecting; this server accepts and says nothing.
-    lab = Http11Lab(nursery, tls=False)
+    lab = Lab(nursery, Http11, tls=False)
     server = await lab.serve([[HANG]], read="nothing")
     url = server.url.replace("http:", "https:")
-    reply = await lab.transport(url, connect_time_limit_s=10.0, time_limit_s=600.0).exchange(0, b"{}")
+    reply = await (await lab.transport(url, connect_time_limit_s=10.0, time_limit_s=600.0)).exchange(0, b"{}")
     assert reply.fault is Fault.CONNECT_TIMEOUT
     assert reply.done - reply.sent == pytest.approx(10.0)
     await trio.testing.wait_all_tasks_blocked(0.01)
@@ -171,10 +162,10 @@ async def test_no_connection_within_the_connect_limit(nursery, clock):
 
 
 async def test_connecting_is_part_of_the_calls_time_limit(nursery, clock):
-    lab = Http11Lab(nursery, tls=False)
+    lab = Lab(nursery, Http11, tls=False)
     server = await lab.serve([[HANG]], read="nothing")
     url = server.url.replace("http:", "https:")
-    reply = await lab.transport(url, connect_time_limit_s=10.0, time_limit_s=4.0).exchange(0, b"{}")
+    reply = await (await lab.transport(url, connect_time_limit_s=10.0, time_limit_s=4.0)).exchange(0, b"{}")
     assert reply.done - reply.sent == pytest.approx(4.0)
 
 
@@ -182,10 +173,10 @@ async def test_connecting_is_part_of_the_calls_time_limit(nursery, clock):
 
 
 async def tls_reply(nursery, context, *, host="127.0.0.1"):
-    lab = Http11Lab(nursery, tls=True)
+    lab = Lab(nursery, Http11, tls=True)
     server = ScriptServer([[ok(b"secret")]], tls=context)
     await nursery.start(server.serve)
-    transport = Http11([route(f"https://{host}:{server.port}/")], lab.timers, tls=client_context())
+    transport = await lab.transport(f"https://{host}:{server.port}/")
     return await transport.exchange(0, b"{}"), server
 
 
@@ -202,14 +193,15 @@ async def test_a_certificate_of_another_host_is_refused(nursery, clock):
 
 
 async def test_by_default_only_the_systems_authorities_are_trusted(nursery, clock):
-    lab = Http11Lab(nursery, tls=True)
+    lab = Lab(nursery, Http11, tls=True)
     server = await lab.serve([[ok(b"secret")]])
-    reply = await Http11([route(server.url)], lab.timers).exchange(0, b"{}")
+    transport = await lab.transport(server.url, tls=ssl.create_default_context())
+    reply = await transport.exchange(0, b"{}")
     assert (reply.fault, server.requests) == (Fault.TLS, [])
 
 
 async def test_a_server_that_does_not_speak_tls(nursery, clock):
-    lab = Http11Lab(nursery, tls=False)
+    lab = Lab(nursery, Http11, tls=False)
     server = await lab.serve([[b"HTTP/1.1 400 Bad Request\r\n\r\n", HANG]], read="nothing")
-    reply = await lab.transport(server.url.replace("http:", "https:")).exchange(0, b"{}")
+    reply = await (await lab.transport(server.url.replace("http:", "https:"))).exchange(0, b"{}")
     assert reply.fault is Fault.TLS

@@ -26,7 +26,7 @@ import trio
 
 from simulator.faults import Fault
 from simulator.model import Outcome, Reply, Transcript
-from simulator.plan.call import Call, Send
+from simulator.plan.call import Call, Send, Wait
 from simulator.plan.rollout import Calls, Rollout
 
 
@@ -234,13 +234,20 @@ def reply_to(
 
 def replay(rollout: Rollout, answer: Callable[[Send], Reply]) -> Transcript:
     """Play a rollout to its end; `answer`, asked in the order of time, stands for transport and server."""
+    given: Any = None
     try:
-        action = next(rollout)
         while True:
-            action = rollout.send(replay_calls(action, answer))
+            given = respond(rollout.send(given), answer)
     except StopIteration as stop:
         transcript: Transcript = stop.value
         return transcript
+
+
+def respond(step: Send | Wait | Calls, answer: Callable[[Send], Reply]) -> Reply | tuple[Outcome, ...] | None:
+    """Return what a driver gives back for a step of a rollout."""
+    if isinstance(step, Send):
+        return answer(step)
+    return replay_calls(step, answer) if isinstance(step, Calls) else None
 
 
 def replay_calls(action: Calls, answer: Callable[[Send], Reply]) -> tuple[Outcome, ...]:

@@ -92,6 +92,8 @@ class _GraderAnswer(msgspec.Struct):
     score: float
 
 
+_NUMBERS = tuple(f"{number:04x}" for number in range(256))
+
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _encode = msgspec.json.Encoder().encode
@@ -113,8 +115,8 @@ class OpenAI:
 
     def call_ids(self, key: str, number: int) -> CallIds:
         """Return ids of the platform's shape that are unique to the rollout and the call."""
-        unique = f"{key[:24]}{number:04x}"
-        return CallIds(f"fc_{unique}", f"call_{unique}")
+        unique = key[:24] + (_NUMBERS[number] if number < len(_NUMBERS) else f"{number:04x}")
+        return CallIds("fc_" + unique, "call_" + unique)
 
     def tool_request(self, ids: CallIds, call: ToolCall, trace_id: str, item: Item) -> bytes:
         """Encode the body of a tool call."""

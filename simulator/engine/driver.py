@@ -1,207 +1,162 @@
-"""One rollout in the loop: a reply goes straight into its generators, and what they ask for goes out at once.
+"""Plays generators in the loop: a reply goes straight into one, and what it asks for next goes out at once.
 
-    Play ── a rollout: asks its generator for the next turn, and waits until that is due
-    Line ── makes calls of the turn one after another, as a thread of the trainer's pool does
+    Play ── of a rollout, or of one of the calls that a turn makes at the same time
+    Fork ── those calls: a play each, as many at once as the turn allows
 
 Nothing here waits in a task: timers and the transport call back. A task for each rollout would cost more per
 call than all the rest, and the program would measure itself.
 """
 
+from collections.abc import Generator
 from functools import partial
-from typing import Protocol
+from typing import Any, Final, Protocol
 
+import msgspec
 import trio
 
 from simulator.errors import PolicyError
-from simulator.model import Outcome, Reply, Transcript
-from simulator.plan.call import Call, Interrupted, Send, StartCall, Wait
+from simulator.model import Outcome
+from simulator.plan.call import Interrupted, Send, Wait
 from simulator.plan.policy import Seen
-from simulator.plan.rollout import Calls, Rollout
+from simulator.plan.rollout import Calls
 from simulator.timers import Timer, Timers
 from simulator.transport.base import Exchange, Transport
 
+Playable = Generator[Send | Wait | Calls, Any, Any]
 
-class Driver:
-    """What all rollouts of a run are driven with."""
 
-    __slots__ = ("timers", "transport")
+class Driver(msgspec.Struct, frozen=True):
+    """What all plays of a run are driven with."""
 
-    def __init__(self, transport: Transport, timers: Timers) -> None:
-        self.transport, self.timers = transport, timers
+    transport: Transport
+    timers: Timers
 
 
 class Audience(Protocol):
     """Who is told how plays end; each is told of by its `number`."""
 
-    def ended(self, number: int, transcript: Transcript) -> None:
-        """Take note that a rollout came to its end, or was interrupted."""
+    def ended(self, number: int, result: Any) -> None:
+        """Take note of what came of a play: a transcript, or an outcome."""
 
     def failed(self, number: int, error: PolicyError) -> None:
-        """Take note that its policy failed, so that there is no transcript."""
+        """Take note that a rollout's policy failed, so that nothing came of it."""
+
+
+_WAITING: Final = object()
 
 
 class Play:
-    """A rollout being played: `begin` it; the audience is told how it ends, after `interrupt` at last.
+    """A generator being played: `begin` it; the audience is told of its end, unless `interrupt` is first."""
 
-    Its lines take the turn's `calls`, of which so many were `taken`, and put the `outcomes` in their places.
-    """
+    __slots__ = ("_audience", "_driver", "_generator", "_number", "_under_way")
 
-    __slots__ = (
-        "_audience", "_driver", "_lines", "_number", "_open", "_rollout", "_starting", "_timer", "calls",
-        "outcomes", "taken",
-    )  # fmt: skip
-
-    def __init__(self, driver: Driver, rollout: Rollout, number: int, audience: Audience) -> None:
-        self._driver, self._rollout, self._number, self._audience = driver, rollout, number, audience
-        self._timer: Timer | None = None
-        self.calls: tuple[StartCall, ...] = ()
-        self.outcomes: list[Outcome | None] = []
-        self.taken = self._open = 0
-        self._lines: list[Line] = []
-        self._starting = False
+    def __init__(self, driver: Driver, generator: Playable, number: int, audience: Audience) -> None:
+        self._driver, self._generator, self._number, self._audience = driver, generator, number, audience
+        self._under_way: Timer | Exchange | Fork | None = None
 
     def begin(self) -> None:
         """Play until something has to be waited for."""
         self._go_on(None)
 
-    def _go_on(self, seen: Seen | None) -> None:
-        """Take turns, the next of which is shown `seen`, until something has to be waited for."""
-        while True:
+    def _go_on(self, value: Any) -> None:
+        """Go on with what was waited for: a reply, a turn's outcomes, or just the moment."""
+        while value is not _WAITING:
             try:
-                calls = self._rollout.send(seen)  # type: ignore[arg-type]  # a generator begins with None
+                step = self._generator.send(value)
             except StopIteration as stop:
-                transcript: Transcript = stop.value
+                result = stop.value
                 break
             except PolicyError as error:
                 self._audience.failed(self._number, error)
                 return
-            if calls.due > trio.current_time():
-                self._timer = self._driver.timers.call_at(calls.due, partial(self._wake, calls))
+            if step.due > trio.current_time():
+                self._under_way = self._driver.timers.call_at(step.due, partial(self._wake, step))
                 return
-            seen = self._make(calls)
-            if seen is None:
-                return
-        self._end(transcript)
-
-    def _end(self, transcript: Transcript) -> None:
-        self._lines.clear()  # they know this play, and nobody is to look for such a circle
-        self._audience.ended(self._number, transcript)
-
-    def _wake(self, calls: Calls) -> None:
-        self._timer = None
-        seen = self._make(calls)
-        if seen is not None:
-            self._go_on(seen)
-
-    def _make(self, calls: Calls) -> Seen | None:
-        """Start the calls of a turn; returns their outcomes if none of them took any time."""
-        count = len(calls.calls)
-        self.calls, self.outcomes, self.taken = calls.calls, [None] * count, 0
-        lines = self._open = min(count, calls.at_once)
-        while len(self._lines) < lines:
-            self._lines.append(Line(self._driver, self))
-        self._starting = True
-        for line in self._lines[:lines]:
-            if self.taken < count:  # calls that take no time may be over before the next line begins
-                line.begin(calls.due)
-            else:
-                self.line_ended()
-        self._starting = False
-        return None if self._open else self._seen()
-
-    def _seen(self) -> Seen:
-        self.calls = ()  # their requests are no longer needed
-        return tuple([outcome for outcome in self.outcomes if outcome is not None])
-
-    def line_ended(self) -> None:
-        """Go on to the next turn once no line of this one is left."""
-        self._open -= 1
-        if not self._open and not self._starting:
-            self._go_on(self._seen())
-
-    def interrupt(self) -> None:
-        """End the rollout here and now, with what it has."""
-        now = trio.current_time()
-        if self._timer is not None:
-            self._driver.timers.cancel(self._timer)
-        for line in self._lines:
-            line.interrupt(now)
-        seen = self._seen() if self._open else ()
-        try:
-            self._rollout.throw(Interrupted(now, seen))
-        except StopIteration as stop:
-            transcript: Transcript = stop.value
-        self._end(transcript)
-
-
-class Line:
-    """Makes calls of a turn one after another, until none is left; idle until the next turn begins it."""
-
-    __slots__ = ("_call", "_driver", "_play", "_position", "_timer", "_under_way")
-
-    def __init__(self, driver: Driver, play: Play) -> None:
-        self._driver, self._play = driver, play
-        self._call: Call | None = None
-        self._position = 0
-        self._timer: Timer | None = None
-        self._under_way: Exchange | None = None
-
-    def begin(self, due: float) -> None:
-        """Make the next call of the turn, due at `due`, and those after it that no other line takes."""
-        self._take(due)
-        self._go_on(None)
-
-    def _take(self, due: float) -> None:
-        play = self._play
-        self._position = play.taken
-        self._call = play.calls[play.taken](due)
-        play.taken += 1
-
-    def _go_on(self, reply: Reply | None) -> None:
-        """Go on, with the reply where there is one, until something has to be waited for."""
-        play = self._play
-        while self._call is not None:
-            try:
-                step = self._call.send(reply)
-            except StopIteration as stop:
-                outcome: Outcome = stop.value
-            else:
-                if step.due > trio.current_time():
-                    self._timer = self._driver.timers.call_at(step.due, partial(self._wake, step))
-                    return
-                if isinstance(step, Send):
-                    self._send(step)
-                    return
-                reply = None
-                continue
-            reply = self._call = None
-            play.outcomes[self._position] = outcome
-            if play.taken < len(play.calls):
-                self._take(outcome.done)
-        self._under_way = None
-        play.line_ended()
-
-    def _send(self, send: Send) -> None:
-        self._under_way = self._driver.transport.send(send.endpoint, send.body, self._go_on)
-
-    def _wake(self, step: Send | Wait) -> None:
-        self._timer = None
-        if isinstance(step, Send):
-            self._send(step)
+            value = self._do(step)
         else:
-            self._go_on(None)
-
-    def interrupt(self, now: float) -> None:
-        """Call off what is under way; a call whose request was out has an outcome, that it is unfinished."""
-        if self._call is None:
             return
-        if self._timer is not None:
-            self._driver.timers.cancel(self._timer)
-        if self._under_way is not None:
+        self._under_way = None
+        self._audience.ended(self._number, result)
+
+    def _wake(self, step: Send | Wait | Calls) -> None:
+        self._go_on(self._do(step))
+
+    def _do(self, step: Send | Wait | Calls) -> Any:
+        """Do what is due; returns what came of it, or that it has to be waited for."""
+        if isinstance(step, Send):
+            self._under_way = self._driver.transport.send(step.endpoint, step.body, self._go_on)
+            return _WAITING
+        if isinstance(step, Wait):
+            return None
+        self._under_way = fork = Fork(self._driver, step, self)
+        return fork.begin()
+
+    def joined(self, seen: Seen) -> None:
+        """Go on after a turn's calls, all of which are back."""
+        self._go_on(seen)
+
+    def interrupt(self, now: float) -> Any:
+        """End it here and now; returns what came of it, None for a call whose request was not out yet."""
+        seen: Seen = ()
+        if isinstance(self._under_way, Timer):
+            self._driver.timers.cancel(self._under_way)
+        elif isinstance(self._under_way, Fork):
+            seen = self._under_way.interrupt(now)
+        elif self._under_way is not None:
             self._under_way.call_off()
         try:
-            self._call.throw(Interrupted(now))
+            self._generator.throw(Interrupted(now, seen))
         except StopIteration as stop:
-            self._play.outcomes[self._position] = stop.value
+            return stop.value
         except Interrupted:
-            pass  # its request was not out yet
+            return None
+
+
+class Fork:
+    """The calls of a turn that are made at the same time; `whole.joined` is called when all are back."""
+
+    __slots__ = ("_beginning", "_calls", "_driver", "_outcomes", "_playing", "_taken", "_whole")
+
+    def __init__(self, driver: Driver, calls: Calls, whole: Play) -> None:
+        self._driver, self._calls, self._whole = driver, calls, whole
+        self._playing: dict[int, Play] = {}
+        self._outcomes: dict[int, Outcome] = {}
+        self._taken, self._beginning = 0, False
+
+    def begin(self) -> Any:
+        """Make as many calls as may be made at once; returns their outcomes if none has to be waited for."""
+        calls, self._beginning = self._calls, True
+        while self._taken < len(calls.calls) and len(self._playing) < calls.at_once:
+            self._make_next(calls.due)
+        self._beginning = False
+        return _WAITING if self._playing else self._seen()
+
+    def _make_next(self, due: float) -> None:
+        position, self._taken = self._taken, self._taken + 1
+        start = self._calls.calls[position]
+        play = self._playing[position] = Play(self._driver, start(due), position, self)
+        play.begin()
+
+    def ended(self, number: int, result: Outcome) -> None:
+        """Note a call's outcome, and make the next one in its place."""
+        del self._playing[number]
+        self._outcomes[number] = result
+        if self._taken < len(self._calls.calls):
+            self._make_next(result.done)
+        elif not self._playing and not self._beginning:
+            self._whole.joined(self._seen())
+
+    def failed(self, number: int, error: PolicyError) -> None:  # noqa: ARG002 the protocol's signature
+        """Fail as well: a call asks no policy, so this does not happen."""
+        raise error
+
+    def interrupt(self, now: float) -> Seen:
+        """End the calls here and now; returns the outcomes of those that were made."""
+        for position, play in self._playing.items():
+            outcome = play.interrupt(now)
+            if outcome is not None:
+                self._outcomes[position] = outcome
+        return self._seen()
+
+    def _seen(self) -> Seen:
+        return tuple(self._outcomes[position] for position in sorted(self._outcomes))

@@ -189,10 +189,10 @@ class Stage:
         play = self._plays[spec.index] = self._acts.start(spec, due, self)
         play.begin()
 
-    def ended(self, number: int, transcript: Transcript) -> None:
+    def ended(self, number: int, result: Transcript) -> None:
         """Note that a rollout ended, which makes place for another."""
-        self._acts.ended(transcript)
-        self._leave(number, transcript.ended)
+        self._acts.ended(result)
+        self._leave(number, result.ended)
 
     def failed(self, number: int, error: PolicyError) -> None:
         """Note that a policy failed, which ends the run."""
@@ -220,5 +220,6 @@ class Stage:
 
     def interrupt(self) -> None:
         """End the rollouts in flight as they are."""
-        for play in list(self._plays.values()):
-            play.interrupt()
+        now = trio.current_time()
+        for number, play in list(self._plays.items()):
+            self.ended(number, play.interrupt(now))

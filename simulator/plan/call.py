@@ -53,10 +53,9 @@ def call(
     endpoint: int,
     body: bytes,
     read: Reader,
+    tool_call: ToolCall | None,
+    call_id: str,
     due: float,
-    *,
-    tool_call: ToolCall | None = None,
-    call_id: str = "",
 ) -> Call:
     """Make one call, due at `due`, until it is accepted, shown as an error, or given up on."""
     attempts: list[Attempt] = []
@@ -79,8 +78,20 @@ def call(
                 attempt = Attempt(endpoint, number, due, due, stop.at, fault=reading.fault)
             else:
                 assert reply is not None  # noqa: S101 the driver's half of the protocol above
-                reading = _reading(reply, read)
-                attempt = _attempt(endpoint, number, due, reply, reading.fault)
+                reading = read(reply.status, reply.body) if reply.fault is None else _of_the_wire(reply)
+                attempt = Attempt(
+                    endpoint,
+                    number,
+                    due,
+                    reply.sent,
+                    reply.done,
+                    reply.first_byte,
+                    reply.status,
+                    reading.fault,
+                    reply.reused,
+                    reply.resent,
+                    reply.read_delay,
+                )
         attempts.append(attempt)
         trainer.record(attempt)
         fault = reading.fault
@@ -110,25 +121,7 @@ def call(
     )
 
 
-def _reading(reply: Reply, read: Reader) -> Reading:
-    if reply.fault is None:
-        return read(reply.status, reply.body)
-    if reply.fault is Fault.TOO_LARGE and reply.status >= 500:
-        return Reading(fault=Fault.HTTP_5XX)  # a 5xx is a 5xx however long its page is
-    return Reading(fault=reply.fault)
-
-
-def _attempt(endpoint: int, number: int, due: float, reply: Reply, fault: Fault | None) -> Attempt:
-    return Attempt(
-        endpoint,
-        number,
-        due,
-        reply.sent,
-        reply.done,
-        reply.first_byte,
-        reply.status,
-        fault,
-        reply.reused,
-        reply.resent,
-        reply.read_delay,
-    )
+def _of_the_wire(reply: Reply) -> Reading:
+    """Return the transport's fault, but a 5xx is a 5xx however long its page is."""
+    too_long = reply.fault is Fault.TOO_LARGE and reply.status >= 500
+    return Reading(fault=Fault.HTTP_5XX if too_long else reply.fault)

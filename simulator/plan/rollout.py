@@ -1,24 +1,27 @@
 """One rollout, from its first thought to its score. A generator that cannot wait.
 
-    rollout ──Calls(due, calls)──▶ driver ──outcomes──▶ rollout     a turn's calls, all at once, from `due` on
-    rollout ──Calls(due, (grade,))──▶ driver ──outcomes──▶ rollout  the grader call is a call like any other
+    rollout ──Send(due, body)──▶ driver ──Reply──▶ rollout          a turn's one call, with its retries
+    rollout ──Calls(due, calls)──▶ driver ──outcomes──▶ rollout     a turn's several calls, all from `due` on
+    rollout ──Wait(due)──▶ driver                                   a rate limit; a last thought
     rollout ──▶ Transcript
 
-Time flows in with the outcomes and out with `due`: the next turn is due when the last call was done and the
-model has thought. A driver that is late cannot hide it, because `due` does not move.
+Time flows in with what comes back and out with `due`: the next turn is due when the last call was done and
+the model has thought. A driver that is late cannot hide it, because `due` does not move.
 """
 
 import random
 import sys
 from collections.abc import Generator
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from simulator.dialects.base import CallIds
 from simulator.errors import PolicyError
+from simulator.faults import Fault
 from simulator.model import Item, Outcome, RolloutSpec, RolloutState, ToolCall, Transcript, Turn
-from simulator.plan.call import Interrupted, StartCall, call
+from simulator.plan.call import Interrupted, Send, StartCall, Wait, call
 from simulator.plan.policy import Policy, PolicyFactory, Seen, problem_with
 from simulator.plan.trainer import Trainer
 
@@ -27,17 +30,17 @@ class Calls(msgspec.Struct, frozen=True):
     """Make these calls at the same time, from `due` on; the driver answers with their outcomes, in order.
 
     `at_once` of them may run together; each further one is due when one before it is done, as in a pool of
-    that many threads. Without calls it is only the wait until `due`.
+    that many threads.
     """
 
     due: float
-    calls: tuple[StartCall, ...] = ()
+    calls: tuple[StartCall, ...]
     at_once: int = 1
 
 
 _UNLIMITED = sys.maxsize
 
-Rollout = Generator[Calls, Seen, Transcript]
+Rollout = Generator[Send | Wait | Calls, Any, Transcript]
 
 
 def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float) -> Rollout:
@@ -54,19 +57,28 @@ def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float)
             allowed = _calls_allowed(trainer, turns=len(story.turns), calls=len(story.asked))
             story.cut_short = len(turn.calls) > allowed
             if allowed > 0:
-                seen = yield story.tool_calls(turn.calls[:allowed])
+                starts = [story.tool_call(asked) for asked in turn.calls[:allowed]]
+                if len(starts) > 1:
+                    seen = yield Calls(story.due, tuple(starts), trainer.rules.parallel_calls)
+                else:
+                    seen = ((yield from starts[0](story.due)),)
                 story.note(seen)
+            if story.interrupted:
+                return story.end("interrupted")
             if story.fatal:
                 return story.end("discarded")
             if story.cut_short:
                 break
         if trainer.grader_index is None:
-            yield Calls(story.due)  # the last thoughts take their time too
+            yield Wait(story.due)  # the last thoughts take their time too
             return story.end("ungraded")
-        (story.grade,) = yield story.grader_call(trainer.grader_index)
+        story.grade = yield from story.grader_call(trainer.grader_index)(story.due)
+        if story.grade.fault is Fault.UNFINISHED:
+            return story.end("interrupted")
         return story.end("discarded" if story.grade.fatal else "graded")
     except Interrupted as stop:
-        story.note_unfinished(stop.outcomes)
+        if stop.outcomes:
+            story.turns.append(stop.outcomes)
         return story.end("interrupted", at=stop.at)
 
 
@@ -74,8 +86,8 @@ class _Story:
     """The transcript in the making."""
 
     __slots__ = (
-        "answer", "asked", "cut_short", "due", "fatal", "grade", "key", "long", "spec", "started", "think_s",
-        "tokens", "trace_id", "trainer", "turns",
+        "answer", "asked", "cut_short", "due", "fatal", "grade", "interrupted", "key", "long", "spec",
+        "started", "think_s", "tokens", "trace_id", "trainer", "turns",
     )  # fmt: skip
 
     def __init__(self, trainer: Trainer, spec: RolloutSpec, started: float) -> None:
@@ -89,7 +101,7 @@ class _Story:
         self.answer = ""
         self.tokens = 0
         self.think_s = 0.0
-        self.cut_short = self.fatal = self.long = False
+        self.cut_short = self.fatal = self.interrupted = self.long = False
 
     def think(self, turn: Turn) -> None:
         seconds = self.trainer.think_s(turn.tokens, turn.think_s)
@@ -105,36 +117,30 @@ class _Story:
         self.due = 0.0
         for outcome in outcomes:
             self.due = max(self.due, outcome.done)
-            self.fatal |= outcome.fatal
-            self.long |= outcome.output_chars > _KEPT_CHARS
+            if outcome.fault is not None:
+                self.fatal |= outcome.fatal
+                self.interrupted |= outcome.fault is Fault.UNFINISHED
+            if outcome.output_chars > _KEPT_CHARS:
+                self.long = True
 
-    def note_unfinished(self, outcomes: Seen) -> None:
-        if outcomes and outcomes[0].call is None:
-            self.grade = outcomes[0]
-        elif outcomes:
-            self.turns.append(outcomes)
-
-    def tool_calls(self, calls: tuple[ToolCall, ...]) -> Calls:
-        return Calls(self.due, tuple(map(self._tool_call, calls)), self.trainer.rules.parallel_calls)
-
-    def _tool_call(self, tool_call: ToolCall) -> StartCall:
+    def tool_call(self, asked: ToolCall) -> StartCall:
         trainer, dialect = self.trainer, self.trainer.dialect
         ids = dialect.call_ids(self.key, len(self.asked))
-        self.asked.append((ids, tool_call))
+        self.asked.append((ids, asked))
         return partial(
             call,
             trainer,
-            trainer.index_of_tool[tool_call.name],
-            dialect.tool_request(ids, tool_call, self.trace_id, self.spec.item),
+            trainer.index_of_tool[asked.name],
+            dialect.tool_request(ids, asked, self.trace_id, self.spec.item),
             partial(dialect.read_tool_answer, ids),
-            tool_call=tool_call,
-            call_id=ids.call_id,
+            asked,
+            ids.call_id,
         )
 
-    def grader_call(self, endpoint: int) -> Calls:
+    def grader_call(self, endpoint: int) -> StartCall:
         dialect, as_json = self.trainer.dialect, self.trainer.job.response_format is not None
         body = dialect.grader_request(self.answer, self.asked, self.trace_id, self.spec.item, as_json=as_json)
-        return Calls(self.due, (partial(call, self.trainer, endpoint, body, dialect.read_grader_answer),))
+        return partial(call, self.trainer, endpoint, body, dialect.read_grader_answer, None, "")
 
     def end(self, state: RolloutState, *, at: float | None = None) -> Transcript:
         if at is None:

@@ -26,14 +26,14 @@ def tool_call(of, body=b"{}", due=10.0):
         0,
         body,
         lambda status, answer: OPENAI.read_tool_answer(IDS, status, answer),
+        ToolCall("search", "{}"),
+        IDS.call_id,
         due,
-        tool_call=ToolCall("search", "{}"),
-        call_id=IDS.call_id,
     )
 
 
 def grader_call(of, due=10.0):
-    return call(of, of.grader_index, b"{}", OPENAI.read_grader_answer, due)
+    return call(of, of.grader_index, b"{}", OPENAI.read_grader_answer, None, "", due)
 
 
 def play(generator, *answers, seconds=0.5):

@@ -10,12 +10,12 @@ from simulator.errors import PolicyError
 from simulator.faults import Fault
 from simulator.measure.lines import LineWriter
 from simulator.model import Load, ToolCall, Turn
-from simulator.plan.call import Interrupted
+from simulator.plan.call import Interrupted, Wait
 from simulator.plan.policy import ScriptedPolicy
 from simulator.plan.rollout import rollout
 from simulator.plan.trainer import endpoints_of
 from simulator.redaction import redactor
-from simulator.testing import replay, replay_calls, reply_to
+from simulator.testing import replay, replay_calls, reply_to, respond
 from tests.making import Turns, answer, ask, endlessly, item, job, shown, spec, trainer
 
 
@@ -86,10 +86,13 @@ def test_the_time_scale_compresses_thinking_and_not_the_endpoints():
 
 def test_a_late_driver_cannot_hide_it():
     core = rollout(trainer(), spec(), Turns(ask(tokens=100), answer()), 0.0)
-    action = next(core)
-    assert action.due == 1.0
-    (send,) = [start(action.due).send(None) for start in action.calls]
-    assert send.due == 1.0
+    assert next(core).due == 1.0
+
+
+def test_a_late_driver_cannot_hide_it_when_calls_are_made_at_the_same_time_either():
+    core = rollout(trainer(), spec(), Turns(ask("search", "search", tokens=100), answer()), 0.0)
+    calls = next(core)
+    assert [start(calls.due).send(None).due for start in calls.calls] == [1.0, 1.0]
 
 
 def took(seconds, status=200):
@@ -218,10 +221,10 @@ def test_a_job_whose_grader_the_platform_runs_is_not_graded_here():
 def test_an_ungraded_rollout_lasts_until_its_last_thought():
     of = trainer(job(graded=False))
     core = rollout(of, spec(), Turns(ask(), answer(tokens=500)), 0.0)
-    last = core.send(replay_calls(next(core), Endpoints(of)))
-    assert (last.due, last.calls) == (6.0, ())
+    last = core.send(respond(next(core), Endpoints(of)))
+    assert last == Wait(6.0)
     with pytest.raises(StopIteration) as stop:
-        core.send(())
+        core.send(None)
     assert (stop.value.value.state, stop.value.value.ended) == ("ungraded", 6.0)
 
 
@@ -297,19 +300,18 @@ def test_a_fatal_call_in_the_last_allowed_turn_still_discards():
 def test_an_interrupted_rollout_keeps_what_it_had():
     of = trainer()
     core = rollout(of, spec(), Turns(ask(tokens=100), ask(), answer()), 0.0)
-    action = next(core)
-    core.send(replay_calls(action, Endpoints(of)))
+    due = core.send(respond(next(core), Endpoints(of))).due
     with pytest.raises(StopIteration) as stop:
-        core.throw(Interrupted(42.0))
+        core.throw(Interrupted(due))
     transcript = stop.value.value
-    assert (transcript.state, transcript.ended, transcript.reason) == ("interrupted", 42.0, "")
+    assert (transcript.state, transcript.ended, transcript.reason) == ("interrupted", due, "")
     assert [len(turn) for turn in transcript.turns] == [1]
     assert (transcript.tokens, transcript.grade) == (100, None)
 
 
-def test_a_rollout_interrupted_while_it_is_graded_has_no_grade():
-    core = rollout(trainer(), spec(), Turns(answer("mine")), 0.0)
-    next(core)
+def test_a_rollout_interrupted_before_it_could_be_graded_has_no_grade():
+    core = rollout(trainer(), spec(), Turns(answer("mine", tokens=200)), 0.0)
+    assert next(core).due == 2.0
     with pytest.raises(StopIteration) as stop:
         core.throw(Interrupted(1.0))
     transcript = stop.value.value
@@ -326,14 +328,22 @@ def test_a_turn_that_was_interrupted_keeps_the_outcomes_it_had():
     assert (stop.value.value.state, stop.value.value.grade) == ("interrupted", None)
 
 
+def test_a_single_call_that_was_out_when_it_was_interrupted_is_its_turn():
+    core = rollout(trainer(), spec(), Turns(ask(), answer()), 0.0)
+    next(core)
+    with pytest.raises(StopIteration) as stop:
+        core.throw(Interrupted(3.0))
+    transcript = stop.value.value
+    ((outcome,),) = transcript.turns
+    assert (transcript.state, transcript.ended, transcript.grade) == ("interrupted", 3.0, None)
+    assert (outcome.fault, outcome.done) == (Fault.UNFINISHED, 3.0)
+
+
 def test_a_grader_call_that_was_interrupted_is_the_grade_and_gives_no_score():
     core = rollout(trainer(), spec(), Turns(answer("mine")), 0.0)
-    grading = next(core).calls[0](0.0)
-    next(grading)
-    with pytest.raises(StopIteration) as ended:
-        grading.throw(Interrupted(3.0))
+    next(core)
     with pytest.raises(StopIteration) as stop:
-        core.throw(Interrupted(3.0, (ended.value.value,)))
+        core.throw(Interrupted(3.0))
     transcript = stop.value.value
     assert (transcript.state, transcript.turns, transcript.ended) == ("interrupted", (), 3.0)
     assert (transcript.grade.fault, transcript.grade.score) == (Fault.UNFINISHED, None)

@@ -1,0 +1,194 @@
+"""When the generator's own doing is held against its numbers, and what is said then."""
+
+import pytest
+
+from simulator.measure.histogram import Histogram
+from simulator.measure.trust import (
+    MOST_DELAY_MS,
+    MOST_DELAY_SHARE,
+    MOST_LAG_MS,
+    MOST_STALL_MS,
+    MOST_WAITED,
+    NOTABLE_LAG_MS,
+    TELLING_S,
+    GeneratorSample,
+    Measured,
+    judge,
+)
+
+DELAY = MOST_DELAY_MS / MOST_DELAY_SHARE  # the service time, in ms, at which both limits on a delay meet
+
+
+def lags(*ms, ticks=0):
+    """Ticks that came so late, in ms, and others that were in time."""
+    histogram = Histogram()
+    for late in [*ms, *[0.0] * ticks]:
+        histogram.record(late / 1000)
+    return histogram
+
+
+def sample(*late_ms, ticks=0, cpu=0.1, wall_s=10.0, waited=None):
+    waited_s = None if waited is None else waited * wall_s
+    return GeneratorSample(cpu * wall_s, wall_s, lags(*late_ms, ticks=ticks), waited_s)
+
+
+def reasons(*samples, endpoints=(), lost=()):
+    judged = judge(samples, endpoints, lost)
+    assert judged.trustworthy == (not judged.reasons)
+    return judged.reasons
+
+
+def the_reason(*samples, **more):
+    (reason,) = reasons(*samples, **more)
+    return reason
+
+
+def measured(*, service=0.0, delay=0.0, no_socket=0):
+    return Measured("search", service, delay, no_socket)
+
+
+# -- the loop
+
+
+@pytest.mark.parametrize(("stall_ms", "trusted"), [(MOST_STALL_MS - 1, True), (MOST_STALL_MS + 1, False)])
+def test_a_single_standstill_of_more_than_a_second_is_enough(stall_ms, trusted):
+    assert (not reasons(sample(stall_ms, ticks=100_000))) is trusted
+
+
+def test_a_standstill_says_how_long_and_what_to_do():
+    assert the_reason(sample(2345.0, ticks=1000)) == (
+        "the generator itself stood still for 2.3 s: something halted it, or took its core; give it a machine"
+        " that is left alone"
+    )
+
+
+@pytest.mark.parametrize(("lag_ms", "trusted"), [(MOST_LAG_MS - 1, True), (MOST_LAG_MS + 1, False)])
+def test_a_loop_that_is_late_again_and_again(lag_ms, trusted):
+    assert (not reasons(sample(*[lag_ms] * 100))) is trusted
+
+
+def test_one_late_tick_in_two_hundred_is_nothing():
+    assert reasons(sample(MOST_LAG_MS + 100, ticks=199)) == ()
+    assert the_reason(sample(*[MOST_LAG_MS + 100] * 3, ticks=197)).startswith(
+        "the generator's own loop ran 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cpu", "remedy"),
+    [
+        (0.89, "give it a core of its own"),
+        (0.91, "it used all of its core; start fewer rollouts, or give it more cores and `--processes`"),
+    ],
+)
+def test_the_remedy_for_a_late_loop_depends_on_who_had_the_core(cpu, remedy):
+    late = sample(*[400.0] * 9, cpu=cpu)
+    assert the_reason(late) == f"the generator's own loop ran 400 ms late at p99: {remedy}"
+
+
+def test_a_standstill_is_not_told_a_second_time_as_a_late_loop():
+    assert "stood still for 3.0 s" in the_reason(sample(*[3000.0] * 100))
+
+
+# -- company on the core
+
+
+@pytest.mark.parametrize(
+    ("waited", "lag_ms", "trusted"),
+    [
+        (MOST_WAITED + 0.01, NOTABLE_LAG_MS + 1, False),
+        (MOST_WAITED - 0.01, NOTABLE_LAG_MS + 1, True),
+        (MOST_WAITED + 0.01, NOTABLE_LAG_MS - 1, True),
+        (0.99, 0.0, True),
+        (0.0, MOST_LAG_MS - 1, True),
+    ],
+)
+def test_a_core_that_others_had_counts_where_it_made_the_loop_late(waited, lag_ms, trusted):
+    assert (not reasons(sample(*[lag_ms] * 100, waited=waited))) is trusted
+
+
+def test_company_says_how_much_and_what_to_do():
+    assert the_reason(sample(*[30.0] * 100, waited=0.35)) == (
+        "for 35% of the time the generator was ready to run, and another program had its core (its own loop"
+        " ran 30 ms late at p99): give it a core of its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "waited", "told"),
+    [(TELLING_S, 0.5, 0.5), (TELLING_S - 0.1, 0.5, None), (60.0, None, None), (0.0, None, None)],
+)
+def test_waiting_is_told_only_by_a_run_that_was_long_enough_where_the_system_knows(wall_s, waited, told):
+    judged = judge([sample(*[50.0] * 100, wall_s=wall_s, waited=waited)], ())
+    assert (judged.waited, judged.trustworthy) == (told, told is None)
+
+
+# -- endpoints
+
+
+@pytest.mark.parametrize(
+    ("service", "delay", "trusted"),
+    [
+        (0.0, MOST_DELAY_MS - 1, True),
+        (0.0, MOST_DELAY_MS + 1, False),
+        (DELAY - 8, MOST_DELAY_MS + 1, False),
+        (DELAY * 10, MOST_DELAY_MS * 10 - 1, True),
+        (DELAY * 10, MOST_DELAY_MS * 10 + 1, False),
+    ],
+)
+def test_a_delay_counts_when_it_is_both_long_and_a_quarter_of_the_service(service, delay, trusted):
+    assert (not reasons(sample(), endpoints=[measured(service=service, delay=delay)])) is trusted
+
+
+def test_a_delay_says_where_how_much_and_what_to_do():
+    assert the_reason(sample(), endpoints=[measured(service=120.4, delay=512.3)]) == (
+        "calls to search left 512 ms late at p99, beside 120 ms of service: start fewer rollouts, or give the"
+        " generator more cores and `--processes`"
+    )
+
+
+def test_a_single_attempt_without_a_socket_is_enough():
+    assert the_reason(sample(), endpoints=[measured(no_socket=1)]) == (
+        "1 attempts at search found no socket left on this machine: raise its limit on open files"
+        " (`ulimit -n`), or start fewer rollouts"
+    )
+
+
+# -- several processes
+
+
+def test_the_busiest_process_stands_for_all():
+    judged = judge([sample(cpu=0.2, waited=0.1), sample(cpu=0.7, waited=0.0), sample(cpu=0.4)], ())
+    assert (judged.cpu, judged.waited, judged.processes) == (pytest.approx(0.7), 0.1, 3)
+    assert judged.trustworthy
+
+
+def test_the_ticks_of_all_processes_are_taken_together_and_the_longest_standstill_is_anyones():
+    judged = judge([sample(0.0, 0.0, 0.0), sample(2000.0)], ())
+    assert (judged.lag_ms.p50, judged.lag_ms.max) == (0.0, pytest.approx(2000.0, rel=0.001))
+    assert judged.reasons[0].startswith("the generator itself stood still for 2.0 s")
+
+
+def test_a_short_lived_process_does_not_hide_that_another_had_to_wait():
+    late, brief = sample(*[50.0] * 100, waited=0.5), sample(wall_s=1.0, waited=0.0)
+    assert "for 50% of the time" in the_reason(late, brief)
+    assert "for 50% of the time" in the_reason(brief, late)
+
+
+def test_a_process_that_died_makes_a_run_untrustworthy_and_comes_first():
+    late = measured(delay=MOST_DELAY_MS + 1)
+    died, of_calls = reasons(sample(), endpoints=[late], lost=["worker process 2 of 2 died"])
+    assert died == "worker process 2 of 2 died"
+    assert of_calls.startswith("calls to search left")
+
+
+def test_where_all_processes_died_that_is_all_there_is_to_say():
+    judged = judge([], (), ["one died", "two died"])
+    assert judged.reasons == ("one died", "two died")
+    assert (judged.trustworthy, judged.cpu, judged.waited, judged.processes) == (False, 0.0, None, 0)
+
+
+def test_every_reason_is_told():
+    bad = sample(*[2000.0] * 100, waited=0.9)
+    told = reasons(bad, endpoints=[measured(delay=900.0, no_socket=3)], lost=["one died"])
+    assert [reason.split()[0] for reason in told] == ["one", "the", "for", "calls", "3"]

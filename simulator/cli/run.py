@@ -58,12 +58,13 @@ def _play(prepared: Prepared, target: str, options: RunOptions) -> int:
             journal = stack.enter_context(Journal(prepared.out / JOURNAL))
         stack.enter_context(undisturbed())
         with progress(stderr_console()) as watch:
+            redact = redactor(prepared.scenario.secrets)
             if prepared.processes == 1:
-                redact = redactor(prepared.scenario.secrets)
                 tools = Tools(prepared.make_transport, journal, redact)
                 playing = partial(conduct, prepared.setup, tools, watch)
             else:
-                crew = Crew(prepared.processes, partial(work, _brief(prepared, target, options)))
+                brief = _brief(prepared, target, options)
+                crew = Crew(prepared.processes, partial(work, brief), redact)
                 playing = partial(conduct_in_processes, prepared.setup, journal, watch, crew)
             summary = trio.run(playing, clock=SharedClock())
         return _tell(prepared, summary)

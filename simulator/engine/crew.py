@@ -6,10 +6,13 @@ _attend           ◀── see `engine.messages` ──▶ _Superior
 ◀── what was played ────────── its return value
 """
 
+import signal
+import socket
 import tempfile
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import msgspec
@@ -20,7 +23,8 @@ from simulator.engine.lead import Lead, Seat
 from simulator.engine.messages import SOCKET, Begin, Hello, Line, Progress, Ready, Stop
 from simulator.engine.pacing import SharedPacers
 from simulator.engine.shard import Played
-from simulator.engine.worker import Order, from_bytes
+from simulator.engine.worker import Order, deafen, from_bytes
+from simulator.errors import PreflightError
 from simulator.measure.histogram import Histogram
 from simulator.measure.tally import Tally
 from simulator.measure.trust import GeneratorSample
@@ -30,10 +34,11 @@ Work = Callable[[Order], bytes]
 
 
 class Crew(msgspec.Struct, frozen=True):
-    """So many worker processes, in each of which `work` is called."""
+    """So many worker processes, each calling `work`; `redact` hides secrets in what that raises."""
 
     processes: int
     work: Work
+    redact: Callable[[str], str]
 
     async def play(self, lead: Lead, grace_s: float) -> list[Played]:
         """Have each worker play its share, and return what came of it.
@@ -43,38 +48,89 @@ class Crew(msgspec.Struct, frozen=True):
         """
         played: list[Played] = []
         limiter = trio.CapacityLimiter(self.processes)
+        roll = _Roll(self.processes)
 
         async def employ(order: Order) -> None:
             try:
                 done = await context.run_sync(self.work, order, kill_on_cancel=True, limiter=limiter)
                 came = from_bytes(done)
+            except PreflightError as error:
+                came = _nothing(self.redact(str(error)), lost=False)
             except trio_parallel.BrokenWorkerError:
-                came = _lost(order)
+                came = _nothing(f"{_name(order)} died; its share of the rollouts is missing", lost=True)
+            except Exception as error:
+                raised = self.redact(f"{type(error).__name__}: {error}")
+                came = _nothing(f"{_name(order)} raised {raised}; its rollouts are missing", lost=True)
             played.append(came)
+            roll.here(order.shard)
             lead.ended(order.shard)
             if came.failure:
                 lead.stop(grace_s if came.lost else 0.0)
 
-        with tempfile.TemporaryDirectory(prefix="rft-preflight-") as folder:
+        with _short_lived_folder() as folder:
             SharedPacers.lay_out(Path(folder))
-            async with trio_parallel.open_worker_context() as context, trio.open_nursery() as nursery:
-                listener = await _listen(Path(folder))
-                nursery.start_soon(trio.serve_listeners, partial(_attend, lead), [listener])
+            async with (
+                trio_parallel.open_worker_context(init=deafen) as context,
+                trio.open_nursery() as nursery,
+            ):
+                listener = _listen(Path(folder))
+                nursery.start_soon(trio.serve_listeners, partial(_attend, lead, roll), [listener])
                 async with trio.open_nursery() as workers:
-                    for shard in range(self.processes):
-                        workers.start_soon(employ, Order(shard, self.processes, folder))
+                    with _signals_held():
+                        for shard in range(self.processes):
+                            workers.start_soon(employ, Order(shard, self.processes, folder))
+                        await roll.complete.wait()
                 nursery.cancel_scope.cancel()
         return played
 
 
-async def _listen(folder: Path) -> trio.SocketListener:
-    sock = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
-    await sock.bind(str(folder / SOCKET))
+class _Roll:
+    """Who has said hello, or never will; `complete` is set once that is known of all."""
+
+    def __init__(self, processes: int) -> None:
+        self._missing = set(range(processes))
+        self.complete = trio.Event()
+
+    def here(self, shard: int) -> None:
+        self._missing.discard(shard)
+        if not self._missing:
+            self.complete.set()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold signals back while workers start: they inherit that, and a Ctrl-C meanwhile comes afterwards.
+
+    A new interpreter would answer the signal that a terminal sends to all of us with a traceback.
+    """
+    resource_tracker.ensure_running()  # or else, when it starts it, multiprocessing lets them through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _short_lived_folder() -> Iterator[str]:
+    """Make a folder for as long as the run lasts, whose path leaves room for that of a socket."""
+    usual = tempfile.gettempdir()
+    where = usual if len(usual) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 the folder is ours alone
+    with tempfile.TemporaryDirectory(prefix="rft-preflight-", dir=where) as folder:
+        yield folder
+
+
+_LONGEST_FOLDER = 60  # a socket's path has at most 103 characters on any system
+
+
+def _listen(folder: Path) -> trio.SocketListener:
+    sock = socket.socket(socket.AF_UNIX)  # Trio's would bind in a thread, made before signals are held
+    sock.bind(str(folder / SOCKET))
     sock.listen()
-    return trio.SocketListener(sock)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
 
-async def _attend(lead: Lead, stream: trio.SocketStream) -> None:
+async def _attend(lead: Lead, roll: _Roll, stream: trio.SocketStream) -> None:
     """Be the leader of the worker at the other end."""
     line = Line(stream)
     async with trio.open_nursery() as nursery, aclosing(line.heard()) as heard:
@@ -82,6 +138,7 @@ async def _attend(lead: Lead, stream: trio.SocketStream) -> None:
         hello = await anext(heard, None)
         if not isinstance(hello, Hello):
             return  # it died before it could say who it was
+        roll.here(hello.shard)
         seat = Seat(lead, hello.shard)
         seat.on_stop(lambda grace_s: line.say(Stop(grace_s)))
 
@@ -96,7 +153,10 @@ async def _attend(lead: Lead, stream: trio.SocketStream) -> None:
         nursery.cancel_scope.cancel()
 
 
-def _lost(order: Order) -> Played:
+def _name(order: Order) -> str:
+    return f"worker process {order.shard + 1} of {order.of}"
+
+
+def _nothing(failure: str, *, lost: bool) -> Played:
     nothing = GeneratorSample(cpu_s=0.0, wall_s=0.0, lag=Histogram())
-    failure = f"worker process {order.shard + 1} of {order.of} died; its share of the rollouts is missing"
-    return Played(Tally(()), nothing, 0.0, stopped=True, failure=failure, lost=True)
+    return Played(Tally(()), nothing, 0.0, stopped=True, failure=failure, lost=lost)

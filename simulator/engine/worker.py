@@ -1,6 +1,7 @@
 """A worker process: plays its share of a run as another process leads it."""
 
 import math
+import signal
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -24,6 +25,12 @@ class Order(msgspec.Struct, frozen=True):
     shard: int
     of: int
     folder: str
+
+
+def deafen() -> None:
+    """Leave it to the leader to hear signals: a worker ends when it is told to, or has no leader any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def serve(order: Order, setup: Setup, tools: Tools) -> bytes:

@@ -103,8 +103,8 @@ class Connection:
 
     # -- its answer
 
-    def readable(self) -> bool:
-        """Read what has come; True when that ended the request."""
+    def readable(self) -> bool | None:
+        """Read what has come; True when that ended the request, None when there was nothing."""
         try:
             data, ancillary, _, _ = self._socket.recvmsg(RECEIVE_BYTES, ANCILLARY)
             at_end = not data
@@ -114,7 +114,7 @@ class Connection:
                 if owed := self.tls.answer_owed():
                     self._send(owed)
         except BlockingIOError:
-            return False
+            return None
         except OSError as error:
             return self._broken(error)
         if self.asker is None:
@@ -165,7 +165,8 @@ class Connection:
     def _over(self, fault: Fault | None, done: float, *, keep: bool) -> bool:
         self.fault, self.done, self._answer = fault, done, None
         self.keep = keep and fault is None and not self._sending
-        self.served += fault is None
+        if fault is not None:
+            self.body = b""
         if not self.keep:
             self.close()
         return True
@@ -198,7 +199,12 @@ class Connection:
 
     def _came_in_time(self) -> bool:
         """Tell whether the answer was there at the deadline, and only we are late."""
-        return self._poller.stamped and self.readable() and self.done <= self._deadline
+        if not self._poller.stamped:
+            return False
+        over: bool | None = False
+        while over is False:
+            over = self.readable()
+        return over is True and self.done <= self._deadline
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

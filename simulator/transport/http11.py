@@ -64,6 +64,7 @@ class Pool:
             return
         if self._session is None and connection.tls is not None:
             self._session = connection.tls.session
+        connection.served += 1
         connection.idle_since = connection.done
         connection.limit(connection.done + IDLE_S)
         self._idle.append(connection)
@@ -181,8 +182,8 @@ class Exchange:
 
     def ended(self, connection: Connection) -> None:
         """Build the reply from what came of the request, and deliver it."""
+        reused, sent = connection.served > 0, connection.sent
         self._pool.give_back(connection)
-        sent = connection.sent
         assert sent is not None  # noqa: S101 what ended was sent
         if self._met_idle_limit(connection, sent):
             self._resent = True
@@ -199,7 +200,7 @@ class Exchange:
                 connection.body,
                 connection.first_byte,
                 connection.fault,
-                connection.served > (connection.fault is None),
+                reused,
                 self._resent,
                 connection.read_delay,
             )

@@ -23,8 +23,8 @@ Spawn = Callable[[Callable[[], Awaitable[None]]], None]
 class Readable(Protocol):
     """What is told that there is something to read."""
 
-    def readable(self) -> bool:
-        """Read it without waiting; True when `deliver` is to be called."""
+    def readable(self) -> bool | None:
+        """Read it without waiting; True when `deliver` is to be called, None when there was nothing."""
 
     def deliver(self) -> None:
         """Hand on what was read."""

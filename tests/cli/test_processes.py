@@ -255,7 +255,13 @@ def terminate(run):
     os.kill(run.process.pid, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("end", [interrupt, interrupt_as_a_terminal_does, terminate])
+def terminate_as_a_service_manager_does(run):
+    os.killpg(run.process.pid, signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    "end", [interrupt, interrupt_as_a_terminal_does, terminate, terminate_as_a_service_manager_does]
+)
 def test_an_interrupted_run_of_two_processes_writes_all_and_leaves_none_behind(tmp_path, end):
     run = Endless(tmp_path, end)
     assert (run.code, len(run.workers), run.survived) == (130, 2, 0), run.err
@@ -352,6 +358,42 @@ def test_a_policy_that_fails_in_one_process_ends_the_run_as_it_would_with_one(tm
     assert line == f"rft-preflight: {failure}"
     assert failure.startswith("policy Agent raised KeyError: ")
     assert failure.endswith("agent.py:6")
+
+
+def test_a_module_that_cannot_be_loaded_in_a_worker_is_said_in_a_line(tmp_path):
+    with plain_server(obliging) as url:
+        write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
+        locked = f"if multiprocessing.parent_process() is not None: raise RuntimeError('no {KEY}')"
+        scenario = agent(tmp_path, before=[locked])
+        code, err = ended(command(scenario, tmp_path / "out", "--processes", "2"))
+    report = report_in(tmp_path / "out")
+    assert KEY not in err + json.dumps(report)
+    assert (code, report["verdict"]) in {(2, "invalid"), (3, "invalid")}
+    assert "RuntimeError: no ***" in " ".join([report["failure"], *lost(report)])
+
+
+def test_a_long_name_of_the_temporary_folder_is_no_hindrance(tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    with plain_server(obliging) as url:
+        write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
+        options = ["--processes", "2", "--time-scale", "0", "--compute-multiplier", "0.1"]
+        code, err = ended(command(tmp_path / "job.json", tmp_path / "out", *options))
+    assert code == 0, err
+
+
+def test_ctrl_c_while_workers_start_is_heard_once_they_have(tmp_path):
+    with plain_server(obliging) as url:
+        write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
+        (tmp_path / "scenario.toml").write_text('job = "job.json"' + ENDLESS)
+        process = command(tmp_path / "scenario.toml", tmp_path / "out", "--processes", "2")
+        while len(workers_of(process.pid)) < 2:
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        code, err = ended(process)
+    assert code == 130, err
+    assert lost(report_in(tmp_path / "out")) == []
 
 
 def test_a_worker_that_dies_before_it_has_begun_does_not_hold_the_others_up(tmp_path):

@@ -205,8 +205,21 @@ def test_an_answer_that_came_after_the_time_limit_is_too_late_although_it_is_the
         timers._wake_due()
 
     reply, _ = exchange(ThreadServer(), clock, stand_still)
-    assert reply.fault is Fault.TIMEOUT
+    assert (reply.fault, reply.body, reply.reused) == (Fault.TIMEOUT, b"", False)
     assert reply.done - reply.sent > LIMIT_S
+
+
+@KERNEL_TELLS
+def test_a_long_answer_that_came_before_the_time_limit_is_read_whole(monkeypatch):
+    clock = Suspended(monkeypatch)
+
+    def stand_still(server, timers):
+        server.answer()
+        clock.jump(LIMIT_S + 1)
+        timers._wake_due()
+
+    reply, _ = exchange(ThreadServer(answer=ok(b"x" * 200_000)), clock, stand_still)
+    assert (reply.fault, len(reply.body)) == (None, 200_000)
 
 
 @KERNEL_TELLS

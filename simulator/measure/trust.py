@@ -9,8 +9,10 @@ from simulator.measure.histogram import Histogram
 MOST_LAG_MS = 200.0
 MOST_STALL_MS = 1000.0
 """A single standstill of that length leaves a hole in the load, however long the run."""
-MOST_WAITED = 0.2
-NOTABLE_LAG_MS = 5.0
+MOST_WAITED = 0.08
+MOST_WAITED_FOR_CPU = 0.75
+"""Waiting for the core counts where it took both so much of the run, and so much of the time on the core. A
+busy neighbour makes even a generator that needs little of it wait for longer than that."""
 TELLING_S = 3.0
 """What a run of less time tells of its company on the core is chance."""
 MOST_DELAY_MS = 200.0
@@ -80,13 +82,14 @@ def judge(
     )
     reasons = (
         *lost,
-        *_of_the_loop(lag, waited, cpu),
-        *(reason for e in endpoints for reason in _of_calls(e)),
+        *_of_the_loop(lag, cpu),
+        *_of_the_core(samples),
+        *(reason for e in endpoints for reason in _of_calls(e, stalled=lag.max > MOST_STALL_MS)),
     )
     return GeneratorSummary(cpu, lag, not reasons, reasons, len(samples), waited)
 
 
-def _of_the_loop(lag: LagMs, waited: float | None, cpu: float) -> Iterator[str]:
+def _of_the_loop(lag: LagMs, cpu: float) -> Iterator[str]:
     if lag.max > MOST_STALL_MS:
         yield (
             f"the generator itself stood still for {lag.max / 1000:.1f} s: something halted it, or took its"
@@ -94,16 +97,27 @@ def _of_the_loop(lag: LagMs, waited: float | None, cpu: float) -> Iterator[str]:
         )
     elif lag.p99 > MOST_LAG_MS:
         yield f"the generator's own loop ran {lag.p99:.0f} ms late at p99: {_remedy(cpu)}"
-    if waited is not None and waited > MOST_WAITED and lag.p99 > NOTABLE_LAG_MS:
+
+
+def _of_the_core(samples: Sequence[GeneratorSample]) -> Iterator[str]:
+    shared = [
+        (s.waited_s / s.wall_s, s.cpu_s / s.wall_s)
+        for s in samples
+        if s.wall_s >= TELLING_S
+        and s.waited_s is not None
+        and s.waited_s > max(MOST_WAITED * s.wall_s, MOST_WAITED_FOR_CPU * s.cpu_s)
+    ]
+    if shared:
+        waited, cpu = max(shared)
         yield (
-            f"for {waited:.0%} of the time the generator was ready to run, and another program had its core"
-            f" (its own loop ran {lag.p99:.0f} ms late at p99): give it a core of its own"
+            f"for {waited:.0%} of the time the generator was ready to run and another program had its core,"
+            f" which it had itself for {cpu:.0%}: give it a core of its own"
         )
 
 
-def _of_calls(endpoint: Measured) -> Iterator[str]:
+def _of_calls(endpoint: Measured, *, stalled: bool) -> Iterator[str]:
     """Yield what is held against the generator: a delay both long and a sizeable part of the whole."""
-    if endpoint.delay_p99_ms > max(MOST_DELAY_MS, MOST_DELAY_SHARE * endpoint.service_p99_ms):
+    if not stalled and endpoint.delay_p99_ms > max(MOST_DELAY_MS, MOST_DELAY_SHARE * endpoint.service_p99_ms):
         yield (
             f"calls to {endpoint.name} left {endpoint.delay_p99_ms:.0f} ms late at p99, beside"
             f" {endpoint.service_p99_ms:.0f} ms of service: start fewer rollouts, or give the generator"

@@ -8,7 +8,6 @@ call than all the rest, and the program would measure itself.
 """
 
 from collections.abc import Generator
-from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -48,10 +47,11 @@ _WAITING: Final = object()
 class Play:
     """A generator being played: `begin` it; the audience is told of its end, unless `interrupt` is first."""
 
-    __slots__ = ("_audience", "_driver", "_generator", "_number", "_under_way")
+    __slots__ = ("_audience", "_driver", "_generator", "_next", "_number", "_under_way")
 
     def __init__(self, driver: Driver, generator: Playable, number: int, audience: Audience) -> None:
         self._driver, self._generator, self._number, self._audience = driver, generator, number, audience
+        self._next: Send | Wait | Calls | None = None
         self._under_way: Timer | Exchange | Fork | None = None
 
     def begin(self) -> None:
@@ -70,7 +70,8 @@ class Play:
                 self._audience.failed(self._number, error)
                 return
             if step.due > trio.current_time():
-                self._under_way = self._driver.timers.call_at(step.due, partial(self._wake, step))
+                self._next = step
+                self._under_way = self._driver.timers.call_at(step.due, self._wake)
                 return
             value = self._do(step)
         else:
@@ -78,7 +79,9 @@ class Play:
         self._under_way = None
         self._audience.ended(self._number, result)
 
-    def _wake(self, step: Send | Wait | Calls) -> None:
+    def _wake(self) -> None:
+        step, self._next = self._next, None
+        assert step is not None  # noqa: S101 it was kept when the timer was set
         self._go_on(self._do(step))
 
     def _do(self, step: Send | Wait | Calls) -> Any:

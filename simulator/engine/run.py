@@ -13,7 +13,7 @@ from simulator.engine.driver import Driver, Play
 from simulator.errors import PolicyError
 from simulator.model import RolloutSpec, Transcript
 from simulator.plan.policy import PolicyFactory
-from simulator.plan.rollout import Rollout, made_by, rollout
+from simulator.plan.rollout import made_by, rollout
 from simulator.plan.schedule import Phase
 from simulator.plan.trainer import Trainer
 from simulator.timers import Timer, Timers
@@ -92,8 +92,11 @@ class Run:
             self._stage = None
 
     def _start(self, spec: RolloutSpec, due: float, stage: "Stage") -> Play:
+        """Start a rollout, with a policy and random numbers of its own; PolicyError when that fails."""
+        plan = self._plan
         self._hooks.started(spec)
-        return Play(self._driver, _rollout(self._plan, spec, due), spec.index, stage)
+        policy = made_by(plan.make_policy, spec.item, random.Random(f"{plan.seed}:{spec.index}"))
+        return Play(self._driver, rollout(plan.trainer, spec, policy, due), spec.index, stage)
 
     def _fail(self, error: PolicyError) -> None:
         self.failure = self.failure or error
@@ -112,13 +115,6 @@ class Run:
     def _interrupt(self) -> None:
         if self._stage is not None:
             self._stage.interrupt()
-
-
-def _rollout(plan: Plan, spec: RolloutSpec, started: float) -> Rollout:
-    """Make the rollout's policy, with a generator of random numbers of its own, and play it."""
-    rng = random.Random(f"{plan.seed}:{spec.index}")
-    policy = made_by(plan.make_policy, spec.item, rng)
-    return (yield from rollout(plan.trainer, spec, policy, started))
 
 
 class Acts(msgspec.Struct, frozen=True):
@@ -186,7 +182,12 @@ class Stage:
         self._next = next(self._specs, None)
         if self._free_since is not None:
             self._free_since.popleft()
-        play = self._plays[spec.index] = self._acts.start(spec, due, self)
+        try:
+            play = self._acts.start(spec, due, self)
+        except PolicyError as error:
+            self._acts.failed(error)
+            return
+        self._plays[spec.index] = play
         play.begin()
 
     def ended(self, number: int, result: Transcript) -> None:

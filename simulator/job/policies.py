@@ -7,7 +7,7 @@ from simulator.job.arguments import argument_pool
 from simulator.job.scenario import Scenario
 from simulator.job.scenariofile import PolicyConfig
 from simulator.job.scripted import check_options, load_class
-from simulator.model import Item, Split
+from simulator.model import Item, Split, ToolCall
 from simulator.plan.policy import Policy, PolicyFactory
 from simulator.plan.synthetic import SyntheticPolicy, ToolChoices
 
@@ -28,15 +28,19 @@ def policy_factory(scenario: Scenario, items: Iterable[Item]) -> PolicyFactory:
 
 
 def tool_choices(scenario: Scenario, item: Item) -> ToolChoices:
-    """Return the tools that a synthetic rollout of `item` may call, each with its arguments.
+    """Return the calls that a synthetic rollout of `item` may make, tool by tool.
 
     A row without `tools` offers all of the job's, called with `{}`: there is no schema to go by.
     """
     if not item.tools:
-        return tuple((tool.name, ("{}",)) for tool in scenario.job.tools)
+        return tuple((ToolCall(tool.name, "{}"),) for tool in scenario.job.tools)
     file = scenario.files[item.split]
     return tuple(
-        (tool.name, argument_pool(item, tool, scenario.seed, POOL_SIZE, file=file)) for tool in item.tools
+        tuple(
+            ToolCall(tool.name, arguments)
+            for arguments in argument_pool(item, tool, scenario.seed, POOL_SIZE, file=file)
+        )
+        for tool in item.tools
     )
 
 

@@ -57,11 +57,10 @@ def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float)
             allowed = _calls_allowed(trainer, turns=len(story.turns), calls=len(story.asked))
             story.cut_short = len(turn.calls) > allowed
             if allowed > 0:
-                starts = [story.tool_call(asked) for asked in turn.calls[:allowed]]
-                if len(starts) > 1:
-                    seen = yield Calls(story.due, tuple(starts), trainer.rules.parallel_calls)
+                if len(turn.calls) == 1:
+                    seen = ((yield from story.tool_call(turn.calls[0])(story.due)),)
                 else:
-                    seen = ((yield from starts[0](story.due)),)
+                    seen = yield story.tool_calls(turn.calls[:allowed])
                 story.note(seen)
             if story.interrupted:
                 return story.end("interrupted")
@@ -122,6 +121,9 @@ class _Story:
                 self.interrupted |= outcome.fault is Fault.UNFINISHED
             if outcome.output_chars > _KEPT_CHARS:
                 self.long = True
+
+    def tool_calls(self, calls: tuple[ToolCall, ...]) -> Calls:
+        return Calls(self.due, tuple(map(self.tool_call, calls)), self.trainer.rules.parallel_calls)
 
     def tool_call(self, asked: ToolCall) -> StartCall:
         trainer, dialect = self.trainer, self.trainer.dialect

@@ -8,8 +8,11 @@ from simulator.model import ToolCall, Turn
 from simulator.plan.distribution import parse_distribution
 from simulator.plan.policy import Seen
 
-ToolChoices = tuple[tuple[str, tuple[str, ...]], ...]
-"""The tools of an item, each with a pool of generated argument strings."""
+ToolChoices = tuple[tuple[ToolCall, ...], ...]
+"""For each tool of an item a pool of calls, with generated arguments."""
+
+MOST_CALLS = 10_000
+"""Of one rollout, whatever the distribution draws."""
 
 
 class SyntheticSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,25 +29,35 @@ class SyntheticSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class SyntheticPolicy:
-    """One synthetic rollout: see `SyntheticSettings`. What the tools answer changes nothing."""
+    """One synthetic rollout: see `SyntheticSettings`. What the tools answer changes nothing.
+
+    All of it is drawn at once: its turns are a fraction of the 2.5 kB that a generator of random numbers
+    takes, and thousands of rollouts are in flight.
+    """
+
+    __slots__ = ("_turns",)
 
     def __init__(self, settings: SyntheticSettings, choices: ToolChoices, rng: random.Random) -> None:
-        self._answer, self._choices, self._rng = settings.answer, choices, rng
-        self._parallel = parse_distribution(settings.parallel, where="parallel")
-        self._tokens = parse_distribution(settings.tokens, where="tokens")
-        calls = parse_distribution(settings.calls, where="calls").draw_count(rng)
-        self._calls_left = calls if choices else 0
+        parallel = parse_distribution(settings.parallel, where="parallel")
+        tokens = parse_distribution(settings.tokens, where="tokens")
+        drawn = parse_distribution(settings.calls, where="calls").draw_count(rng)
+        left = min(drawn, MOST_CALLS) if choices else 0
+        turns = []
+        while left:
+            at_once = min(left, max(1, parallel.draw_count(rng)))
+            left -= at_once
+            calls = tuple([_draw(choices, rng) for _ in range(at_once)])
+            turns.append(Turn(calls, "", tokens.draw_count(rng)))
+        turns.append(Turn((), settings.answer, tokens.draw_count(rng)))
+        turns.reverse()
+        self._turns = turns
 
     def next(self, seen: Seen) -> Turn:  # noqa: ARG002 the protocol's signature
         """Return the next turn, or the answer once all calls are made."""
-        tokens = self._tokens.draw_count(self._rng)
-        if not self._calls_left:
-            return Turn(answer=self._answer, tokens=tokens)
-        at_once = min(self._calls_left, max(1, self._parallel.draw_count(self._rng)))
-        self._calls_left -= at_once
-        return Turn(tuple([self._draw_call() for _ in range(at_once)]), "", tokens)
+        return self._turns.pop()
 
-    def _draw_call(self) -> ToolCall:
-        draw, choices = self._rng.random, self._choices
-        name, pool = choices[int(draw() * len(choices))]  # a third of what `choice` takes
-        return ToolCall(name, pool[int(draw() * len(pool))])
+
+def _draw(choices: ToolChoices, rng: random.Random) -> ToolCall:
+    draw = rng.random
+    pool = choices[int(draw() * len(choices))]  # a third of what `choice` takes
+    return pool[int(draw() * len(pool))]

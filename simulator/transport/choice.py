@@ -10,7 +10,6 @@ import msgspec
 from simulator.timers import Timers
 from simulator.transport.base import Route, Transport
 from simulator.transport.http11 import Http11
-from simulator.transport.httpx_bridge import HttpxBridge
 from simulator.transport.proxies import proxy_of
 
 TransportName = Literal["auto", "http11", "httpx"]
@@ -35,7 +34,7 @@ def choose(name: TransportName, routes: Sequence[Route], environ: Mapping[str, s
     named = {urlsplit(r.url).hostname: proxy for r in routes if (proxy := proxy_of(r.url, environ))}
     host, proxy = next(iter(named.items()), (None, None))
     proxied = f"{proxy.variable} names a proxy for {host}" if proxy else "no proxy is named for any endpoint"
-    through_httpx = partial(HttpxBridge, environ=environ)
+    through_httpx = partial(_httpx_bridge, environ=environ)
     if name == "httpx":
         return Choice("httpx", through_httpx, "httpx, as asked for")
     if name == "http11":
@@ -44,3 +43,9 @@ def choose(name: TransportName, routes: Sequence[Route], environ: Mapping[str, s
     if proxy:
         return Choice("httpx", through_httpx, f"httpx, because {proxied}")
     return Choice("http11", Http11, f"http11, because {proxied}")
+
+
+def _httpx_bridge(routes: Sequence[Route], timers: Timers, *, environ: Mapping[str, str]) -> Transport:
+    from simulator.transport.httpx_bridge import HttpxBridge  # noqa: PLC0415 it takes 10 MB, and most need none
+
+    return HttpxBridge(routes, timers, environ=environ)

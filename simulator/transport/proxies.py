@@ -5,13 +5,16 @@ A loopback address is never reached through a proxy: there it would be another m
 
 import ipaddress
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
-import httpx
 import msgspec
 
 from simulator.errors import InputError
+
+if TYPE_CHECKING:
+    import httpx
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -20,7 +23,7 @@ class Proxy(msgspec.Struct, frozen=True):
     """A proxy and the variable that names it; `address` holds its credentials, if any."""
 
     variable: str
-    address: httpx.Proxy
+    address: "httpx.Proxy"
 
     def __repr__(self) -> str:
         return f"<Proxy of {self.variable}>"
@@ -33,6 +36,8 @@ def proxy_of(url: str, environ: Mapping[str, str]) -> Proxy | None:
     variable = _variable(parts.scheme, environ) or _variable("all", environ)
     if variable is None or _is_loopback(host) or _is_excepted(host, parts.port, parts.scheme, environ):
         return None
+    import httpx  # noqa: PLC0415 it takes 10 MB, and most runs have no proxy
+
     named = environ[variable]
     try:
         return Proxy(variable, httpx.Proxy(named if "://" in named else f"http://{named}"))

@@ -362,7 +362,7 @@ async def test_a_turn_that_no_model_could_take_stops_the_run(clock):
 
 
 async def test_the_same_seed_sends_the_same_calls_whatever_the_timing(clock):
-    choices = (("search", tuple(f'{{"q":{n}}}' for n in range(50))),)
+    choices = (tuple(ToolCall("search", f'{{"q":{n}}}') for n in range(50)),)
 
     def policy(_item, rng):
         return SyntheticPolicy(SyntheticSettings(), choices, rng)

@@ -12,11 +12,14 @@ from simulator.plan.assumptions import ALWAYS, assumptions
 from simulator.plan.policy import ScriptedPolicy
 from simulator.plan.rollout import rollout
 from simulator.plan.schedule import arrivals
-from simulator.plan.synthetic import SyntheticPolicy, SyntheticSettings
+from simulator.plan.synthetic import MOST_CALLS, SyntheticPolicy, SyntheticSettings
 from simulator.testing import replay, reply_to
 from tests.making import item, job, spec, trainer
 
-CHOICES = (("search", ('{"q":"a"}', '{"q":"b"}')), ("cat", ("{}",)))
+CHOICES = (
+    (ToolCall("search", '{"q":"a"}'), ToolCall("search", '{"q":"b"}')),
+    (ToolCall("cat", "{}"),),
+)
 
 
 def synthetic(seed, settings=None, choices=CHOICES):
@@ -51,7 +54,7 @@ def test_synthetic_calls_parallel_calls_and_tokens_follow_their_distributions():
     assert statistics.fmean(tokens) == pytest.approx(100 * 1.133, rel=0.05)
     assert {turns[-1].answer for turns in rollouts} == {"A"}
     assert {call for turns in rollouts for turn in turns for call in turn.calls} == {
-        ToolCall(name, arguments) for name, pool in CHOICES for arguments in pool
+        call for pool in CHOICES for call in pool
     }
 
 
@@ -64,6 +67,11 @@ def test_a_turn_makes_at_least_one_call_and_never_more_than_are_left():
 def test_an_item_without_tools_is_answered_at_once():
     (only,) = turns_of(synthetic(0, choices=()))
     assert only.answer == "This is a synthetic answer."
+
+
+def test_a_rollout_of_endless_calls_has_an_end():
+    turns = turns_of(synthetic(0, SyntheticSettings(calls="1e12", parallel="1e11")))
+    assert sum(len(turn.calls) for turn in turns) == MOST_CALLS
 
 
 def test_a_wrong_distribution_is_refused_by_name():

@@ -21,9 +21,10 @@ from simulator.transport.base import Transport
 
 _STARTED_IN_A_ROW = 64  # then whatever has come meanwhile gets its turn
 
-_YOUNG, _SEVERAL_YOUNG, _NEVER = 10_000, 20, 1_000_000
-"""Thresholds of the garbage collector during a run: a look at all that lives would take tens of milliseconds
-with thousands of rollouts in flight, and nothing of ours needs one."""
+_RARELY, _NEVER = 300_000, 1_000_000
+"""Thresholds of the garbage collector during a run: with thousands of rollouts in flight a look at what lives
+takes tens of milliseconds. Nothing of ours needs one; what a policy leaves in circles is found before it
+is many megabytes."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ class Run:
         thresholds = gc.get_threshold()
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_YOUNG, _SEVERAL_YOUNG, _NEVER)
+        gc.set_threshold(_RARELY, _NEVER, _NEVER)
         try:
             for phase in self._plan.phases:
                 await self._play_phase(phase)

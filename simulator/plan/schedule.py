@@ -21,9 +21,9 @@ DEFAULT_BATCH_SIZE = 16
 DEFAULT_EVAL_SAMPLES = 5
 MOST_ROLLOUTS = 1_000_000
 """In the training steps of a run; they are laid out beforehand."""
-RAMP_SHARE, MOST_RAMP_S = 0.1, 10.0
-"""A steady load comes up over a tenth of its time, at most ten seconds, unless it says otherwise: bursts are
-what the mode `training` is for."""
+RAMP_SHARE, MOST_RAMP_S, RAMP_PER_S = 0.1, 10.0, 2000
+"""Unless it says otherwise, a steady load comes up over a tenth of its time, at most ten seconds, and by no
+more rollouts a second than that; bursts are what the mode `training` is for."""
 _ROUNDING = 1e-9  # 50 s at 1.1/s are 55 rollouts, although 50 * 1.1 > 55 in floating point
 
 
@@ -157,7 +157,8 @@ def _ramp(load: Load) -> Callable[[int], float]:
     """Return when a steady load's rollouts are due at the earliest, in seconds after its beginning."""
     ramp_s = load.ramp_s
     if ramp_s is None:
-        ramp_s = min(MOST_RAMP_S, RAMP_SHARE * (load.duration_s or 0.0))
+        duration_s, gently_s = load.duration_s or 0.0, (load.in_flight or 0) / RAMP_PER_S
+        ramp_s = min(max(min(MOST_RAMP_S, RAMP_SHARE * duration_s), gently_s), duration_s / 2)
     gap_s = ramp_s / (load.in_flight or 1)
     return lambda index: min(index * gap_s, ramp_s)
 

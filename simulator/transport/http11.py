@@ -5,6 +5,7 @@ Http11.send ─▶ Exchange ─▶ Pool.take_idle ─▶ Connection.request     
 Poller ─▶ Connection.readable ... deliver ─▶ Exchange.ended ─▶ answered(reply)
 """
 
+import ipaddress
 import math
 import socket
 import ssl
@@ -22,7 +23,7 @@ from simulator.transport.base import RESEND_AFTER_S, RESEND_WITHIN_S, Answered, 
 from simulator.transport.connection import Connection
 from simulator.transport.failures import fault_of_exception
 from simulator.transport.poll import Poller, Spawn, make_poller
-from simulator.transport.wire import Address, Tls, connect
+from simulator.transport.wire import Address, Tls, begin_to_connect, connect
 
 IDLE_S = 60.0
 """How long an idle connection is kept."""
@@ -74,6 +75,26 @@ class Pool:
         connection.close()
         self._open.discard(connection)
 
+    def connect_at_once(self) -> Connection | None:
+        """Open a connection if that takes no time: a plain one to an address of this machine, known already.
+
+        None, too, when it fails: `connect` will then say why.
+        """
+        resolved_until, known = self._resolved
+        if self._scheme != "http" or isinstance(known, OSError) or resolved_until <= trio.current_time():
+            return None
+        family, address = known[0]
+        if not ipaddress.ip_address(address[0]).is_loopback:
+            return None
+        try:
+            sock, connected = begin_to_connect(family, address)
+        except OSError:
+            return None
+        if connected:
+            return self._connected(sock, None)
+        sock.close()  # nobody accepts as fast as we come
+        return None
+
     async def connect(self) -> Connection:
         """Open a connection; OSError or UnicodeError when it fails."""
         sock = await connect(await self._addresses())
@@ -85,6 +106,9 @@ class Pool:
         except BaseException:
             sock.close()
             raise
+        return self._connected(sock, tls)
+
+    def _connected(self, sock: socket.socket, tls: Tls | None) -> Connection:
         connection = Connection(sock, tls, poller=self._poller, timers=self._timers, heads=self._heads)
         self._open.add(connection)
         return connection
@@ -141,7 +165,11 @@ class Exchange:
 
     def _begin_afresh(self) -> None:
         self._began = trio.current_time()
-        self._spawn(self._connect)
+        connection = self._pool.connect_at_once()
+        if connection is None:
+            self._spawn(self._connect)
+        else:
+            self._request(connection, self._began)
 
     async def _connect(self) -> None:
         """Open a connection and send; connecting is part of the service time, so the call has begun."""

@@ -105,22 +105,47 @@ async def connect(addresses: tuple[Address, ...]) -> socket.socket:
 
 
 async def _connect(family: int, address: tuple[Any, ...]) -> socket.socket:
+    sock, connected = begin_to_connect(family, address)
+    try:
+        if not connected:
+            await trio.lowlevel.wait_writable(sock)
+            _check(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def begin_to_connect(family: int, address: tuple[Any, ...]) -> tuple[socket.socket, bool]:
+    """Return a socket on its way to `address`, and whether it is already there; OSError when it cannot go.
+
+    To an address of this machine the kernel connects at once, although it says that it has only begun.
+    """
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stamp_arrivals(sock)
         code = sock.connect_ex(address)
-        if code == errno.EINPROGRESS:
-            await trio.lowlevel.wait_writable(sock)
-            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code != errno.EINPROGRESS:
+            _check(code)
     except BaseException:
         sock.close()
         raise
+    return sock, code == 0 or _is_connected(sock)
+
+
+def _check(code: int) -> None:
     if code:
-        sock.close()
         raise OSError(code, os.strerror(code))
-    return sock
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 async def send_rest(sock: socket.socket, rest: memoryview) -> None:

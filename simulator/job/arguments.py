@@ -1,13 +1,20 @@
-"""Arguments for synthetic calls, generated from the JSON schemas of a row's tools."""
+"""Arguments for synthetic calls, generated from the JSON schemas of a row's tools.
 
+The generator's library takes 25 MB that a load generator has better use for, so it is loaded in a process of
+its own, which ends when all is generated: `python -m simulator.job.arguments`, JSON in, JSON out.
+"""
+
+import json
 import random
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from simulator.errors import ScenarioError
+from simulator.errors import PreflightError, ScenarioError
 from simulator.job.schema import reduced, refers_elsewhere
 from simulator.job.strictjson import quoted
 from simulator.model import FunctionTool, Item
@@ -16,33 +23,64 @@ _ATTEMPTS = 4  # values tried for each one wanted: a generator does not know eve
 _OPTIONAL_LEFT_OUT = 0.3
 _DEEPEST = 2  # of a schema that contains itself
 
+Pool = tuple[str, ...]
 
-def argument_pool(item: Item, tool: FunctionTool, seed: int, size: int, *, file: str) -> tuple[str, ...]:
-    """Return 1 to `size` JSON objects, as strings, that `tool` takes as arguments; `{}` without a schema.
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What arguments are wanted for: a tool of a row, whose dataset is `file`."""
+
+    item: Item
+    tool: FunctionTool
+    file: str
+
+
+def argument_pools(wanted: Sequence[Wanted], seed: int, size: int) -> list[Pool]:
+    """Return for each that is wanted 1 to `size` JSON objects, as strings; `{}` where it has no schema.
 
     The same for the same seed, row and tool, in any process. ScenarioError, naming the tool and the row's
-    line in `file`, for a schema that nothing can be generated from.
+    line, for a schema that nothing can be generated from.
     """
-    if not tool.parameters:
-        return ("{}",)
-    try:
-        with _seeded(f"{seed}/{item.split}/{item.index}/{tool.name}"):
-            pool = _valid_values(tool.parameters, size)
-    except Exception as error:  # the generator and the validator raise whatever they stumble upon
-        pool, reason = (), " ".join(f"{type(error).__name__}: {error}".split())[:120]
-    else:
-        reason = "no generated value is valid"
+    schemas = [(_key(one, seed), one.tool.parameters) for one in wanted if one.tool.parameters]
+    if not schemas:
+        return [("{}",) for _ in wanted]
+    child = subprocess.run(  # noqa: S603 our own module
+        [sys.executable, "-P", "-m", "simulator.job.arguments", str(size)],
+        input=json.dumps(schemas).encode(),
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C is ours to hear
+        check=False,
+    )
+    if child.returncode:
+        raise PreflightError(f"the generator of arguments ended with exit code {child.returncode}")
+    generated = iter(json.loads(child.stdout))
+    return [_checked(one, *next(generated)) if one.tool.parameters else ("{}",) for one in wanted]
+
+
+def _key(wanted: Wanted, seed: int) -> str:
+    return f"{seed}/{wanted.item.split}/{wanted.item.index}/{wanted.tool.name}"
+
+
+def _checked(wanted: Wanted, pool: Sequence[str], reason: str) -> Pool:
     if not pool:
         raise ScenarioError(
-            f"no arguments can be generated for the tool {quoted(tool.name)} ({reason})",
-            where=f"{file}:{item.line}",
+            f"no arguments can be generated for the tool {quoted(wanted.tool.name)} ({reason})",
+            where=f"{wanted.file}:{wanted.item.line}",
             remedy="mend its schema, or use a scripted policy",
         )
-    return pool
+    return tuple(pool)
 
 
-def _valid_values(schema: dict[str, Any], size: int) -> tuple[str, ...]:
-    # Both take a third of a second to import, and most runs are scripted.
+def generate(key: str, schema: dict[str, Any], size: int) -> tuple[Pool, str]:
+    """Return the pool for a schema, in this process, and why it is empty if it is."""
+    try:
+        with _seeded(key):
+            pool = _valid_values(schema, size)
+    except Exception as error:  # the generator and the validator raise whatever they stumble upon
+        return (), " ".join(f"{type(error).__name__}: {error}".split())[:120]
+    return pool, "" if pool else "no generated value is valid"
+
+
+def _valid_values(schema: dict[str, Any], size: int) -> Pool:
     from jsf import JSF  # noqa: PLC0415
     from jsonschema.validators import validator_for  # noqa: PLC0415
 
@@ -73,3 +111,13 @@ def _seeded(key: str) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
+
+
+def main() -> None:
+    """Generate what standard input asks for: [key, schema] each; [pool, reason] each on standard output."""
+    size = int(sys.argv[1])
+    json.dump([generate(key, schema, size) for key, schema in json.load(sys.stdin)], sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

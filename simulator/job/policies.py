@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable, Mapping
 
-from simulator.job.arguments import argument_pool
+from simulator.job.arguments import Wanted, argument_pools
 from simulator.job.scenario import Scenario
 from simulator.job.scenariofile import PolicyConfig
 from simulator.job.scripted import check_options, load_class
@@ -23,25 +23,25 @@ def policy_factory(scenario: Scenario, items: Iterable[Item]) -> PolicyFactory:
     config = scenario.policies[scenario.policy]
     if config.kind == "scripted":
         return _scripted(config, scenario)
-    choices = {(item.split, item.index): tool_choices(scenario, item) for item in items}
-    return _synthetic(config, choices)
+    return _synthetic(config, tool_choices(scenario, items))
 
 
-def tool_choices(scenario: Scenario, item: Item) -> ToolChoices:
-    """Return the calls that a synthetic rollout of `item` may make, tool by tool.
+def tool_choices(scenario: Scenario, items: Iterable[Item]) -> dict[tuple[Split, int], ToolChoices]:
+    """Return the calls that a synthetic rollout of each item may make, tool by tool.
 
     A row without `tools` offers all of the job's, called with `{}`: there is no schema to go by.
     """
-    if not item.tools:
-        return tuple((ToolCall(tool.name, "{}"),) for tool in scenario.job.tools)
-    file = scenario.files[item.split]
-    return tuple(
-        tuple(
-            ToolCall(tool.name, arguments)
-            for arguments in argument_pool(item, tool, scenario.seed, POOL_SIZE, file=file)
+    items = list(items)
+    wanted = [Wanted(item, tool, scenario.files[item.split]) for item in items for tool in item.tools]
+    pools = iter(argument_pools(wanted, scenario.seed, POOL_SIZE))
+    without_any = tuple((ToolCall(tool.name, "{}"),) for tool in scenario.job.tools)
+    return {
+        (item.split, item.index): tuple(
+            tuple(ToolCall(tool.name, arguments) for arguments in next(pools)) for tool in item.tools
         )
-        for tool in item.tools
-    )
+        or without_any
+        for item in items
+    }
 
 
 def _scripted(config: PolicyConfig, scenario: Scenario) -> PolicyFactory:

@@ -1,7 +1,5 @@
 import json
-import os
 import random
-import subprocess
 import sys
 
 import jsonschema
@@ -11,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator.errors import ScenarioError
-from simulator.job.arguments import argument_pool
+from simulator.job.arguments import Wanted, _checked, _key, argument_pools, generate
 from simulator.job.schema import reduced
 from simulator.model import FunctionTool, Item
 
@@ -96,7 +94,9 @@ SCHEMAS = {
 
 
 def pool(schema, seed=1, size=8, name="find"):
-    return argument_pool(ITEM, FunctionTool(name, schema), seed, size, file="train.jsonl")
+    """The pool for a schema, generated in this process."""
+    wanted = Wanted(ITEM, FunctionTool(name, schema), "train.jsonl")
+    return _checked(wanted, *generate(_key(wanted, seed), schema, size))
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -165,26 +165,33 @@ def test_the_pool_depends_on_seed_row_and_tool_alone():
     assert pool(schema, name="read") != first
 
 
-def test_the_pool_is_the_same_in_every_process():
-    program = (
-        "import sys, json; sys.path[:0] = json.loads(sys.argv[1]);"
-        "import msgspec; from simulator.model import *; from simulator.job.arguments import argument_pool;"
-        "item = Item(3, 'train', 8, msgspec.Raw(b'{}'), {});"
-        "tools = [FunctionTool('find', schema) for schema in json.loads(sys.argv[2])];"
-        "print([argument_pool(item, tool, 1, 8, file='rows') for tool in tools])"
-    )
+def test_the_pool_is_the_same_in_every_process(monkeypatch):
     schemas = [SCHEMAS[name] for name in ("bounds", "arrays", "formats", "strict")]
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", program, json.dumps(sys.path), json.dumps(schemas)],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(outputs) == 1
+    wanted = [Wanted(ITEM, FunctionTool("find", schema), "train.jsonl") for schema in schemas]
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    first = argument_pools(wanted, 1, 8)
+    monkeypatch.setenv("PYTHONHASHSEED", "2")
+    assert argument_pools(wanted, 1, 8) == first == [pool(schema) for schema in schemas]
+
+
+def test_each_row_and_tool_has_a_pool_of_its_own_in_the_order_asked_for():
+    plain = FunctionTool("find", SCHEMAS["plain"])
+    wanted = [Wanted(ITEM, tool, "train.jsonl") for tool in (plain, FunctionTool("ping", {}), plain)]
+    first, empty, third = argument_pools(wanted, 1, 8)
+    assert (empty, first, first) == (("{}",), third, pool(SCHEMAS["plain"]))
+
+
+def test_where_no_schema_is_there_is_nothing_to_generate(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere")
+    assert argument_pools([Wanted(ITEM, FunctionTool("ping", {}), "train.jsonl")], 1, 8) == [("{}",)]
+
+
+def test_a_schema_that_cannot_be_served_is_one_line_from_the_other_process_too():
+    bad = Wanted(ITEM, FunctionTool("find", {"type": "object", "not": {}}), "train.jsonl")
+    with pytest.raises(
+        ScenarioError, match=r'^train.jsonl:8: no arguments can be generated for the tool "find"'
+    ):
+        argument_pools([bad], 1, 8)
 
 
 keywords = st.fixed_dictionaries(

@@ -73,7 +73,7 @@ def run(
         while process.poll() is None:
             if time.monotonic() > deadline:
                 raise BenchError(f"did not end within {limit_s:.0f} s")
-            peak_mb = max(peak_mb, peak_memory_mb(process.pid))
+            peak_mb = peak_memory_mb(process.pid) or peak_mb  # of those who are there under load
             watch(process.pid)
             time.sleep(_LOOK_EVERY_S)
         return Ended(process.returncode, _text(out), _text(err), peak_mb)

@@ -48,7 +48,7 @@ def description() -> str:
 
 
 def peak_memory_mb(pid: int) -> float:
-    """Return the most memory that process and descendants held so far, each at its own peak; 0 once gone."""
+    """Return the most memory that it and its living descendants held, each at its own peak; 0 once gone."""
     # Not wait4's ru_maxrss: that starts from what the parent held when it forked.
     kb = 0
     for member in _family(pid):

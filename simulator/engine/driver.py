@@ -10,7 +10,6 @@ call than all the rest, and the program would measure itself.
 from collections.abc import Generator
 from typing import Any, Final, Protocol
 
-import msgspec
 import trio
 
 from simulator.errors import PolicyError
@@ -24,11 +23,14 @@ from simulator.transport.base import Exchange, Transport
 Playable = Generator[Send | Wait | Calls, Any, Any]
 
 
-class Driver(msgspec.Struct, frozen=True):
-    """What all plays of a run are driven with."""
+class Driver:
+    """What all plays of a run are driven with; `now` is Trio's clock, without the way through Trio."""
 
-    transport: Transport
-    timers: Timers
+    __slots__ = ("now", "timers", "transport")
+
+    def __init__(self, transport: Transport, timers: Timers) -> None:
+        self.transport, self.timers = transport, timers
+        self.now = trio.lowlevel.current_clock().current_time
 
 
 class Audience(Protocol):
@@ -69,7 +71,7 @@ class Play:
             except PolicyError as error:
                 self._audience.failed(self._number, error)
                 return
-            if step.due > trio.current_time():
+            if step.due > self._driver.now():
                 self._next = step
                 self._under_way = self._driver.timers.call_at(step.due, self._wake)
                 return

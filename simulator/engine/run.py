@@ -19,6 +19,7 @@ from simulator.plan.trainer import Trainer
 from simulator.timers import Timer, Timers
 from simulator.transport.base import Transport
 
+_INDEX_BITS = 32
 _STARTED_IN_A_ROW = 64  # then whatever has come meanwhile gets its turn
 
 _RARELY, _NEVER = 300_000, 1_000_000
@@ -96,7 +97,8 @@ class Run:
         """Start a rollout, with a policy and random numbers of its own; PolicyError when that fails."""
         plan = self._plan
         self._hooks.started(spec)
-        policy = made_by(plan.make_policy, spec.item, random.Random(f"{plan.seed}:{spec.index}"))
+        rng = random.Random(plan.seed << _INDEX_BITS | spec.index)  # of a number in half the time of a text's
+        policy = made_by(plan.make_policy, spec.item, rng)
         return Play(self._driver, rollout(plan.trainer, spec, policy, due), spec.index, stage)
 
     def _fail(self, error: PolicyError) -> None:

@@ -1,5 +1,8 @@
 """Durations in an HDR histogram: microseconds to an hour, three significant digits."""
 
+from array import array
+from operator import add
+
 from hdrh.histogram import HdrHistogram
 
 LOWEST_US = 1
@@ -7,6 +10,9 @@ HIGHEST_US = 3_600_000_000
 _SIGNIFICANT_DIGITS = 3
 _KEPT_BITS = 11  # of a longer number of microseconds: the library's own rule for three significant digits
 _EXACT_BELOW = 1 << _KEPT_BITS
+_HALF = 1 << _KEPT_BITS - 1
+_INDICES = (HIGHEST_US.bit_length() - _KEPT_BITS) * _HALF + _EXACT_BELOW
+_NOTHING = bytes(_INDICES * array("Q").itemsize)
 _EMPTY = HdrHistogram(LOWEST_US, HIGHEST_US, _SIGNIFICANT_DIGITS)
 
 
@@ -16,30 +22,30 @@ class Histogram:
     What is shorter than a microsecond counts as zero; what is longer than an hour is counted in
     `above_range` and, so that it is not lost to the percentiles, recorded as an hour.
 
-    Every call is recorded several times, and the library takes four times as long for it as a dict does: the
-    counts are kept here, by the lowest value of each of its buckets, and handed to it when they are read.
+    Every call is recorded several times, and the library takes four times as long for it as an array does:
+    the counts are kept here, at its own indices, and handed to it when they are read. An array of all
+    buckets does not grow, however long a run lasts.
     """
 
     __slots__ = ("_counts", "_hdr", "above_range")
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._counts = array("Q", _NOTHING)
         self._hdr = _EMPTY
         self.above_range = 0
 
     def record(self, seconds: float) -> None:
         """Add one duration; a negative one, which no monotonic clock gives, counts as zero."""
-        microseconds = int(seconds * 1e6)
-        if microseconds >= _EXACT_BELOW:
-            if microseconds > HIGHEST_US:
+        index = int(seconds * 1e6)
+        if index >= _EXACT_BELOW:
+            if index > HIGHEST_US:
                 self.above_range += 1
-                microseconds = HIGHEST_US
-            dropped_bits = microseconds.bit_length() - _KEPT_BITS
-            microseconds = microseconds >> dropped_bits << dropped_bits
-        elif microseconds < 0:
-            microseconds = 0
-        counts = self._counts
-        counts[microseconds] = counts.get(microseconds, 0) + 1
+                index = HIGHEST_US
+            dropped_bits = index.bit_length() - _KEPT_BITS
+            index = dropped_bits * _HALF + (index >> dropped_bits)
+        elif index < 0:
+            index = 0
+        self._counts[index] += 1
 
     def record_lag(self, seconds: float, interval_s: float) -> None:
         """Add how late a tick came that is due every `interval_s`, and the ticks that were missed meanwhile.
@@ -53,11 +59,11 @@ class Histogram:
     @property
     def count(self) -> int:
         """Return how many durations were recorded."""
-        return sum(self._counts.values())
+        return sum(self._counts)
 
     def percentile_ms(self, percentile: float) -> float:
         """Return the duration in ms that `percentile` percent (0 to 100) do not exceed; 0 when empty."""
-        return float(self._read().get_value_at_percentile(percentile)) / 1000 if self._counts else 0.0
+        return float(self._read().get_value_at_percentile(percentile)) / 1000 if self.count else 0.0
 
     @property
     def min_ms(self) -> float:
@@ -77,14 +83,14 @@ class Histogram:
     def _read(self) -> HdrHistogram:
         if self._hdr.get_total_count() != self.count:  # counts only grow: no more of them are the same ones
             self._hdr = HdrHistogram(LOWEST_US, HIGHEST_US, _SIGNIFICANT_DIGITS)
-            for microseconds, count in self._counts.items():
-                self._hdr.record_value(microseconds, count)
+            for index, count in enumerate(self._counts):
+                if count:
+                    self._hdr.record_value(self._hdr.get_value_from_index(index), count)
         return self._hdr
 
     def merge(self, other: "Histogram") -> None:
         """Add all that `other` has recorded."""
-        for microseconds, count in other._counts.items():  # noqa: SLF001 the same class
-            self._counts[microseconds] = self._counts.get(microseconds, 0) + count
+        self._counts = array("Q", map(add, self._counts, other._counts))  # noqa: SLF001 the same class
         self.above_range += other.above_range
 
     def to_text(self) -> str:
@@ -98,9 +104,9 @@ class Histogram:
         histogram = cls()
         histogram.above_range = int(above_range)
         hdr = HdrHistogram.decode(encoded)
-        histogram._counts = {
-            hdr.get_value_from_index(index): count for index, count in enumerate(hdr.counts[:]) if count
-        }
+        for index, count in enumerate(hdr.counts[:]):
+            if count:
+                histogram._counts[index] = count
         return histogram
 
     def __eq__(self, other: object) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 
 import msgspec
 
+from simulator.dialects.base import CallIds, Dialect
 from simulator.faults import Fault
 from simulator.model import Attempt, Outcome, Reading, Reply, ToolCall
 from simulator.plan.retry import Reaction, backoff_s, react
@@ -45,19 +46,14 @@ Call = Generator[Send | Wait, Reply | None, Outcome]
 StartCall = Callable[[float], Call]
 """Makes the call that is due at the given moment."""
 
-Reader = Callable[[int, bytes], Reading]
-
 
 def call(
-    trainer: Trainer,
-    endpoint: int,
-    body: bytes,
-    read: Reader,
-    tool_call: ToolCall | None,
-    call_id: str,
-    due: float,
+    trainer: Trainer, endpoint: int, body: bytes, tool_call: ToolCall | None, ids: CallIds | None, due: float
 ) -> Call:
-    """Make one call, due at `due`, until it is accepted, shown as an error, or given up on."""
+    """Make one call, due at `due`, until it is accepted, shown as an error, or given up on.
+
+    A tool call has its `ids`; a grader call has neither them nor a `tool_call`.
+    """
     attempts: list[Attempt] = []
     pacer = trainer.pacers[endpoint]
     while True:
@@ -78,7 +74,7 @@ def call(
                 attempt = Attempt(endpoint, number, due, due, stop.at, fault=reading.fault)
             else:
                 assert reply is not None  # noqa: S101 the driver's half of the protocol above
-                reading = read(reply.status, reply.body) if reply.fault is None else _of_the_wire(reply)
+                reading = _read(trainer.dialect, ids, reply)
                 attempt = Attempt(
                     endpoint,
                     number,
@@ -110,7 +106,7 @@ def call(
         tool_call,
         tuple(attempts),
         attempt.done,
-        call_id,
+        "" if ids is None else ids.call_id,
         output,
         len(output),
         reading.score,
@@ -121,7 +117,11 @@ def call(
     )
 
 
-def _of_the_wire(reply: Reply) -> Reading:
-    """Return the transport's fault, but a 5xx is a 5xx however long its page is."""
-    too_long = reply.fault is Fault.TOO_LARGE and reply.status >= 500
-    return Reading(fault=Fault.HTTP_5XX if too_long else reply.fault)
+def _read(dialect: Dialect, ids: CallIds | None, reply: Reply) -> Reading:
+    if reply.fault is None:
+        if ids is not None:
+            return dialect.read_tool_answer(ids, reply.status, reply.body)
+        return dialect.read_grader_answer(reply.status, reply.body)
+    if reply.fault is Fault.TOO_LARGE and reply.status >= 500:
+        return Reading(fault=Fault.HTTP_5XX)  # a 5xx is a 5xx however long its page is
+    return Reading(fault=reply.fault)

@@ -58,7 +58,7 @@ def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float)
             story.cut_short = len(turn.calls) > allowed
             if allowed > 0:
                 if len(turn.calls) == 1:
-                    seen = ((yield from story.tool_call(turn.calls[0])(story.due)),)
+                    seen = ((yield from call(*story.prepare(turn.calls[0]), story.due)),)
                 else:
                     seen = yield story.tool_calls(turn.calls[:allowed])
                 story.note(seen)
@@ -71,7 +71,7 @@ def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float)
         if trainer.grader_index is None:
             yield Wait(story.due)  # the last thoughts take their time too
             return story.end("ungraded")
-        story.grade = yield from story.grader_call(trainer.grader_index)(story.due)
+        story.grade = yield from call(*story.prepare_grade(trainer.grader_index), story.due)
         if story.grade.fault is Fault.UNFINISHED:
             return story.end("interrupted")
         return story.end("discarded" if story.grade.fatal else "graded")
@@ -123,26 +123,22 @@ class _Story:
                 self.long = True
 
     def tool_calls(self, calls: tuple[ToolCall, ...]) -> Calls:
-        return Calls(self.due, tuple(map(self.tool_call, calls)), self.trainer.rules.parallel_calls)
+        starts = tuple(partial(call, *self.prepare(asked)) for asked in calls)
+        return Calls(self.due, starts, self.trainer.rules.parallel_calls)
 
-    def tool_call(self, asked: ToolCall) -> StartCall:
+    def prepare(self, asked: ToolCall) -> tuple[Trainer, int, bytes, ToolCall, CallIds]:
+        """Return what `call` takes for a tool call, but when it is due."""
         trainer, dialect = self.trainer, self.trainer.dialect
         ids = dialect.call_ids(self.key, len(self.asked))
         self.asked.append((ids, asked))
-        return partial(
-            call,
-            trainer,
-            trainer.index_of_tool[asked.name],
-            dialect.tool_request(ids, asked, self.trace_id, self.spec.item),
-            partial(dialect.read_tool_answer, ids),
-            asked,
-            ids.call_id,
-        )
+        body = dialect.tool_request(ids, asked, self.trace_id, self.spec.item)
+        return trainer, trainer.index_of_tool[asked.name], body, asked, ids
 
-    def grader_call(self, endpoint: int) -> StartCall:
+    def prepare_grade(self, endpoint: int) -> tuple[Trainer, int, bytes, None, None]:
+        """Return what `call` takes for the grader call, but when it is due."""
         dialect, as_json = self.trainer.dialect, self.trainer.job.response_format is not None
         body = dialect.grader_request(self.answer, self.asked, self.trace_id, self.spec.item, as_json=as_json)
-        return partial(call, self.trainer, endpoint, body, dialect.read_grader_answer, None, "")
+        return self.trainer, endpoint, body, None, None
 
     def end(self, state: RolloutState, *, at: float | None = None) -> Transcript:
         if at is None:

@@ -85,6 +85,10 @@ class Answer:
             return None
         return Fault.TRUNCATED
 
+    def release(self) -> None:
+        """Let go of the parser, which knows this answer: nobody is to look for such a circle."""
+        del self._parser
+
     # -- called by httptools
 
     def on_message_begin(self) -> None:  # noqa: D102

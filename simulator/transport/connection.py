@@ -82,7 +82,7 @@ class Connection:
             return  # it was called off meanwhile
         payload, self._payload = self._payload, b""
         if self.sent is None:
-            self.sent = trio.current_time()
+            self.sent = self._poller.now()
         self.limit(self.sent + self._time_limit_s)
         self._send(payload if self.tls is None else self.tls.encrypt(payload))
 
@@ -124,7 +124,7 @@ class Connection:
         return self._take_in(data, self._arrived(ancillary), at_end=at_end)
 
     def _arrived(self, ancillary: Ancillary) -> float:
-        now = trio.current_time()
+        now = self._poller.now()
         lain = lain_s(ancillary) if self._poller.stamped else None
         if lain is None:
             return now
@@ -163,6 +163,8 @@ class Connection:
         return self._over(fault, trio.current_time(), keep=False)
 
     def _over(self, fault: Fault | None, done: float, *, keep: bool) -> bool:
+        if self._answer is not None:
+            self._answer.release()
         self.fault, self.done, self._answer = fault, done, None
         self.keep = keep and fault is None and not self._sending
         if fault is not None:

@@ -25,15 +25,14 @@ def tool_call(of, body=b"{}", due=10.0):
         of,
         0,
         body,
-        lambda status, answer: OPENAI.read_tool_answer(IDS, status, answer),
         ToolCall("search", "{}"),
-        IDS.call_id,
+        IDS,
         due,
     )
 
 
 def grader_call(of, due=10.0):
-    return call(of, of.grader_index, b"{}", OPENAI.read_grader_answer, None, "", due)
+    return call(of, of.grader_index, b"{}", None, None, due)
 
 
 def play(generator, *answers, seconds=0.5):

@@ -16,6 +16,12 @@ _NOTHING = bytes(_INDICES * array("Q").itemsize)
 _EMPTY = HdrHistogram(LOWEST_US, HIGHEST_US, _SIGNIFICANT_DIGITS)
 
 
+def _middle_us(index: int) -> int:
+    dropped_bits = max(0, index // _HALF - 1)
+    lowest = index - dropped_bits * _HALF << dropped_bits
+    return lowest + (1 << dropped_bits >> 1)
+
+
 class Histogram:
     """Durations, recorded in seconds, read in milliseconds.
 
@@ -77,8 +83,12 @@ class Histogram:
 
     @property
     def mean_ms(self) -> float:
-        """Return the mean in ms; 0 when empty."""
-        return float(self._read().get_mean_value()) / 1000
+        """Return the mean in ms, each duration taken for the middle of its bucket; 0 when empty."""
+        # The library's own takes tens of milliseconds for this.
+        counts = self._counts
+        recorded = [index for index, count in enumerate(counts) if count]
+        total = sum(counts[index] * _middle_us(index) for index in recorded)
+        return total / self.count / 1000 if recorded else 0.0
 
     def _read(self) -> HdrHistogram:
         if self._hdr.get_total_count() != self.count:  # counts only grow: no more of them are the same ones

@@ -5,6 +5,7 @@ openai/build-hours, 20-agent-rft (an answer may leave `type` out; soft errors). 
 calls in the chat-completions form is an assumption: no source shows a filled one.
 """
 
+import itertools
 import math
 import re
 from typing import Any
@@ -93,6 +94,13 @@ class _GraderAnswer(msgspec.Struct):
 
 
 _NUMBERS = tuple(f"{number:04x}" for number in range(256))
+
+_BY_FIELD = (
+    (None, Violation.MISSING_TYPE, Violation.WRONG_TYPE),
+    (None, Violation.MISSING_ID, Violation.WRONG_ID),
+    (None, Violation.MISSING_CALL_ID, Violation.WRONG_CALL_ID),
+)
+"""What it is to be as it should, missing, or wrong."""
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -230,14 +238,23 @@ def _read_irregular(ids: CallIds, fault: Fault | None, body: bytes) -> Reading:
 
 
 def _violations(kind: Any, id_: Any, call_id: Any, ids: CallIds) -> tuple[Violation, ...]:
-    found: tuple[Violation, ...] = ()
-    if kind != "function_call_output":
-        found += (Violation.MISSING_TYPE if kind is msgspec.UNSET else Violation.WRONG_TYPE,)
-    if id_ != ids.id:
-        found += (Violation.MISSING_ID if id_ is msgspec.UNSET else Violation.WRONG_ID,)
-    if call_id != ids.call_id:
-        found += (Violation.MISSING_CALL_ID if call_id is msgspec.UNSET else Violation.WRONG_CALL_ID,)
-    return found
+    unset = msgspec.UNSET
+    return _VIOLATIONS[
+        0 if kind == "function_call_output" else 1 if kind is unset else 2,
+        0 if id_ == ids.id else 1 if id_ is unset else 2,
+        0 if call_id == ids.call_id else 1 if call_id is unset else 2,
+    ]
+
+
+_VIOLATIONS = {
+    marks: tuple(
+        violation
+        for violations, mark in zip(_BY_FIELD, marks, strict=True)
+        if (violation := violations[mark]) is not None
+    )
+    for marks in itertools.product(range(3), repeat=3)
+}
+"""All that can be wrong with type, id and call_id: an endpoint that gets one wrong does so each time."""
 
 
 def _is_soft_error(output: str) -> bool:

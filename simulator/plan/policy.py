@@ -81,7 +81,7 @@ def problem_with(turn: Any, tools: Collection[str]) -> str:  # noqa: PLR0911 one
     """Return what no model could have done in this turn, after the policy's name; "" where all is well."""
     if not isinstance(turn, Turn):
         return f"returned {type(turn).__name__}, not a Turn"
-    if not _is_text(turn.answer):
+    if turn.answer != "" and not _is_text(turn.answer):
         return f"gave an answer that is no text: {turn.answer!r:.80}"
     if not (_is_amount(turn.tokens) and _is_amount(turn.think_s)):
         return f"thought for tokens={turn.tokens!r}, think_s={turn.think_s!r}"

@@ -16,6 +16,9 @@ import trio
 
 from simulator.clock import SharedClock
 
+_AT_ONCE = 48
+"""Sockets of a batch: enough to gain by it, and few enough that servers have work while we do ours."""
+
 Spawn = Callable[[Callable[[], Awaitable[None]]], None]
 """Starts a task beside the poller's own."""
 
@@ -99,7 +102,7 @@ class EpollPoller(Poller):
 
     def _read_all(self) -> None:
         readables, over = self._readables, []
-        for fd, _ in self._epoll.poll(0, len(readables) + 1):
+        for fd, _ in self._epoll.poll(0, _AT_ONCE):
             readable = readables.get(fd)
             if readable is not None and readable.readable():
                 over.append(readable)

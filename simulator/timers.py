@@ -76,12 +76,17 @@ class Timers:
         """Wake what is due, for ever."""
         task_status.started()
         while True:
-            self._wake_due()
-            with trio.CancelScope() as self._nap:
-                self._nap.deadline = self._heap[0][0] if self._heap else math.inf
+            self.wake_due()
+            with trio.CancelScope(deadline=self.next_at) as self._nap:
                 await trio.sleep_forever()
 
-    def _wake_due(self) -> None:
+    @property
+    def next_at(self) -> float:
+        """Return when the next wake-up is due, or was to have been; infinity when there is none."""
+        return self._heap[0][0] if self._heap else math.inf
+
+    def wake_due(self) -> None:
+        """Wake what is due; for whoever is awake anyway, and then has `nap_on` called."""
         now = trio.current_time()
         while self._heap and self._heap[0][0] <= now:
             timer = heapq.heappop(self._heap)[2]
@@ -90,6 +95,11 @@ class Timers:
             else:
                 wake, timer.wake = timer.wake, None
                 wake()
+
+    def nap_on(self) -> None:
+        """Nap until the next wake-up that is left: to end a nap for nothing costs as much as two calls."""
+        if self._nap is not None:
+            self._nap.deadline = self.next_at
 
     def __repr__(self) -> str:
         return f"<Timers pending={len(self._heap) - self._called_off}>"

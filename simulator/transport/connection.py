@@ -125,7 +125,7 @@ class Connection:
 
     def _arrived(self, ancillary: Ancillary) -> float:
         now = self._poller.now()
-        lain = lain_s(ancillary) if self._poller.stamped else None
+        lain = lain_s(ancillary) if self._poller.real_time else None
         if lain is None:
             return now
         self.read_delay = min(lain, now - (self.sent or now))
@@ -201,7 +201,7 @@ class Connection:
 
     def _came_in_time(self) -> bool:
         """Tell whether the answer was there at the deadline, and only we are late."""
-        if not self._poller.stamped:
+        if not self._poller.real_time:
             return False
         over: bool | None = False
         while over is False:

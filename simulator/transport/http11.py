@@ -262,7 +262,7 @@ class Http11:
 
     def __init__(self, routes: Sequence[Route], timers: Timers, *, tls: ssl.SSLContext | None = None) -> None:
         tls = tls or ssl.create_default_context()
-        self._poller = make_poller()
+        self._poller = make_poller(timers)
         self.pools: dict[tuple[str, str, int], Pool] = {}
         self._routes = []
         for route in routes:

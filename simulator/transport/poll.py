@@ -5,6 +5,10 @@ registered once, with an epoll object that Trio waits for like for any other fil
 from all sockets of the batch; then it is handed on; then what that made people send goes out. Doing the same
 to all of them before the next thing takes a fifth less time than to do all with each, and a server on this
 machine is woken once and not each time.
+
+A round through Trio costs as much as two or three calls, and one more where a timer ends its nap. So the
+poller stays awake while there is something to do, or will be within the millisecond that is the finest Trio
+can sleep for: it polls again, and wakes the timers that are due itself.
 """
 
 import select
@@ -15,9 +19,14 @@ from typing import Protocol
 import trio
 
 from simulator.clock import SharedClock
+from simulator.timers import Timers
 
 _AT_ONCE = 48
 """Sockets of a batch: enough to gain by it, and few enough that servers have work while we do ours."""
+
+_AWAKE_S = 0.005
+"""Then all else that Trio does has its turn: signals, progress, the monitor's ticks."""
+_FINEST_S = 0.001
 
 Spawn = Callable[[Callable[[], Awaitable[None]]], None]
 """Starts a task beside the poller's own."""
@@ -36,19 +45,19 @@ class Readable(Protocol):
 class Poller:
     """Watches sockets for as long as `serve` runs: in a task for each, where the platform has no epoll.
 
-    `stamped` tells whether the kernel's stamps of what arrives are to be trusted: they know the machine's
-    clock, and nothing of one that a test moves. `now` is Trio's clock, without the way through Trio.
+    `real_time` tells whether Trio's clock is the machine's, which the kernel's stamps of what arrives are of,
+    and not one that a test moves. `now` is Trio's clock, without the way through Trio.
     """
 
     def __init__(self) -> None:
-        self.stamped = False
+        self.real_time = False
         self.now: Callable[[], float] = trio.current_time
         self._nursery: trio.Nursery
 
     async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Watch until cancelled."""
         clock = trio.lowlevel.current_clock()
-        self.stamped, self.now = isinstance(clock, SharedClock), clock.current_time
+        self.real_time, self.now = isinstance(clock, SharedClock), clock.current_time
         async with trio.open_nursery() as self._nursery:
             task_status.started()
             await self._serve()
@@ -85,8 +94,9 @@ class Poller:
 class EpollPoller(Poller):
     """The fast one."""
 
-    def __init__(self) -> None:
+    def __init__(self, timers: Timers) -> None:
         super().__init__()
+        self._timers = timers
         self._epoll = select.epoll()
         self._readables: dict[int, Readable] = {}
         self._afterwards: list[Callable[[], None]] = []
@@ -96,13 +106,29 @@ class EpollPoller(Poller):
         try:
             while True:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
-                self._read_all()
+                self._take_batch()
+                if self.real_time:
+                    self._stay_awake()
         finally:
             self._epoll.close()
 
-    def _read_all(self) -> None:
+    def _stay_awake(self) -> None:
+        """Do what comes without a pause, for as long as no task of ours needs Trio to go on."""
+        timers, now = self._timers, self.now()
+        until = now + _AWAKE_S
+        while now < until and not self._nursery.child_tasks:
+            timers.wake_due()
+            is_due_soon = timers.next_at - now < _FINEST_S
+            if not self._take_batch(_FINEST_S if is_due_soon else 0) and not is_due_soon:
+                break
+            now = self.now()
+        timers.nap_on()
+
+    def _take_batch(self, patience_s: float = 0) -> bool:
+        """Read from all that have something, hand it on, and send what follows; tells whether any had."""
+        events = self._epoll.poll(patience_s, _AT_ONCE)
         readables, over = self._readables, []
-        for fd, _ in self._epoll.poll(0, _AT_ONCE):
+        for fd, _ in events:
             readable = readables.get(fd)
             if readable is not None and readable.readable():
                 over.append(readable)
@@ -113,6 +139,7 @@ class EpollPoller(Poller):
         afterwards, self._afterwards = self._afterwards, []
         for work in afterwards:
             work()
+        return bool(events)
 
     def afterwards(self, work: Callable[[], None]) -> None:
         """Do `work` once all of the batch was handed on, if there is one, and otherwise at once."""
@@ -133,6 +160,6 @@ class EpollPoller(Poller):
         self._readables.pop(sock.fileno(), None)  # closing it ends its registration
 
 
-def make_poller() -> Poller:
+def make_poller(timers: Timers) -> Poller:
     """Return the fastest poller of this platform."""
-    return EpollPoller() if hasattr(select, "epoll") else Poller()
+    return EpollPoller(timers) if hasattr(select, "epoll") else Poller()

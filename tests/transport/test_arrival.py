@@ -153,7 +153,7 @@ def answered(server, _timers):
 @pytest.mark.parametrize("exchanges", [1, 3], ids=["first", "later"])
 def test_an_answer_that_lies_unread_is_done_when_it_arrived(monkeypatch, tls, epoll, exchanges):
     if not epoll:
-        monkeypatch.setattr(http11, "make_poller", Poller)
+        monkeypatch.setattr(http11, "make_poller", lambda _timers: Poller())
     server = ThreadServer(tls=tls)
     reply, noted = exchange(server, SharedClock(), answered, exchanges=exchanges)
     assert (reply.fault, reply.body) == (None, b"{}")
@@ -186,7 +186,7 @@ def test_an_answer_that_came_before_the_time_limit_is_none_that_did_not(monkeypa
         noted = server.answer()
         clock.jump(LIMIT_S + 1)
         if timer_first:
-            timers._wake_due()
+            timers.wake_due()
         return noted
 
     reply, noted = exchange(ThreadServer(tls=tls), clock, stand_still)
@@ -202,7 +202,7 @@ def test_an_answer_that_came_after_the_time_limit_is_too_late_although_it_is_the
     def stand_still(server, timers):
         clock.jump(LIMIT_S + 1, before_the_answer=True)
         server.answer()
-        timers._wake_due()
+        timers.wake_due()
 
     reply, _ = exchange(ThreadServer(), clock, stand_still)
     assert (reply.fault, reply.body, reply.reused) == (Fault.TIMEOUT, b"", False)
@@ -216,7 +216,7 @@ def test_a_long_answer_that_came_before_the_time_limit_is_read_whole(monkeypatch
     def stand_still(server, timers):
         server.answer()
         clock.jump(LIMIT_S + 1)
-        timers._wake_due()
+        timers.wake_due()
 
     reply, _ = exchange(ThreadServer(answer=ok(b"x" * 200_000)), clock, stand_still)
     assert (reply.fault, len(reply.body)) == (None, 200_000)
@@ -229,7 +229,7 @@ def test_part_of_an_answer_before_the_time_limit_is_not_enough(monkeypatch):
     def stand_still(server, timers):
         server.answer()
         clock.jump(LIMIT_S + 1)
-        timers._wake_due()
+        timers.wake_due()
 
     reply, _ = exchange(ThreadServer(answer=ANSWER[:-1]), clock, stand_still)
     assert reply.fault is Fault.TIMEOUT

@@ -40,7 +40,7 @@ class TestHttp11Tls(_Http11):
 class TestHttp11WithoutEpoll(_Http11):
     @pytest.fixture
     async def lab(self, nursery, monkeypatch):
-        monkeypatch.setattr(http11, "make_poller", Poller)
+        monkeypatch.setattr(http11, "make_poller", lambda _timers: Poller())
         return Lab(nursery, Http11, tls=False)
 
 

@@ -13,7 +13,7 @@ from simulator.engine.driver import Driver, Play
 from simulator.errors import PolicyError
 from simulator.model import RolloutSpec, Transcript
 from simulator.plan.policy import PolicyFactory
-from simulator.plan.rollout import made_by, rollout
+from simulator.plan.rollout import rollout
 from simulator.plan.schedule import Phase
 from simulator.plan.trainer import Trainer
 from simulator.timers import Timer, Timers
@@ -98,7 +98,7 @@ class Run:
         plan = self._plan
         self._hooks.started(spec)
         rng = random.Random(plan.seed << _INDEX_BITS | spec.index)  # of a number in half the time of a text's
-        policy = made_by(plan.make_policy, spec.item, rng)
+        policy = plan.make_policy(spec.item, rng)
         return Play(self._driver, rollout(plan.trainer, spec, policy, due), spec.index, stage)
 
     def _fail(self, error: PolicyError) -> None:

@@ -8,7 +8,7 @@ from simulator.job.scenario import Scenario
 from simulator.job.scenariofile import PolicyConfig
 from simulator.job.scripted import check_options, load_class
 from simulator.model import Item, Split, ToolCall
-from simulator.plan.policy import Policy, PolicyFactory
+from simulator.plan.policy import Policy, PolicyFactory, guarded
 from simulator.plan.synthetic import SyntheticPolicy, ToolChoices
 
 POOL_SIZE = 16
@@ -51,7 +51,7 @@ def _scripted(config: PolicyConfig, scenario: Scenario) -> PolicyFactory:
     def make(item: Item, rng: random.Random) -> Policy:
         return policy(item, rng, **config.options)
 
-    return make
+    return guarded(make, [tool.name for tool in scenario.job.tools])
 
 
 def _synthetic(config: PolicyConfig, choices: Mapping[tuple[Split, int], ToolChoices]) -> PolicyFactory:

@@ -91,7 +91,8 @@ def _constant(value: float) -> tuple[Draw, float]:
 def _uniform(low: float, high: float) -> tuple[Draw, float]:
     if high < low:
         raise ValueError(high)
-    return lambda rng: rng.uniform(low, high), (low + high) / 2
+    span = high - low
+    return lambda rng: low + span * rng.random(), (low + high) / 2
 
 
 def _lognormal(median: float, sigma: float) -> tuple[Draw, float]:

@@ -1,4 +1,4 @@
-"""What stands in for the model: the protocol, and the base class of scripted policies."""
+"""What stands in for the model: the protocol, the base class of scripted policies, and a guard for them."""
 
 import random
 import sys
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from simulator.errors import PolicyError
 from simulator.model import Item, Outcome, ToolCall, Turn
 
 Seen = tuple[Outcome, ...]
@@ -75,6 +76,52 @@ class ScriptedPolicy:
     def ask(self, name: str, /, *, tokens: int, **arguments: Any) -> Turn:
         """Return a turn of one call; for a tool with an argument `tokens`, use `turn` and `call`."""
         return Turn(calls=(self.call(name, **arguments),), tokens=tokens)
+
+
+# -- policies that somebody else wrote
+
+
+def guarded(make: PolicyFactory, tools: Collection[str]) -> PolicyFactory:
+    """Return a factory of the same policies, whose failures are PolicyErrors, one line for the user each.
+
+    They fail when their own code raises, and when a turn of theirs is none that a model could take with
+    these `tools`. Nothing else looks at turns again: whoever takes in policies from outside guards them.
+    """
+
+    def make_guarded(item: Item, rng: random.Random) -> Policy:
+        try:
+            policy = make(item, rng)
+        except (Exception, SystemExit) as error:
+            raise PolicyError(f"the policy's constructor raised {_raised_at(error)}") from error
+        return _Guarded(policy, tools)
+
+    return make_guarded
+
+
+class _Guarded:
+    __slots__ = ("_policy", "_tools")
+
+    def __init__(self, policy: Policy, tools: Collection[str]) -> None:
+        self._policy, self._tools = policy, tools
+
+    def next(self, seen: Seen) -> Turn:
+        try:
+            turn = self._policy.next(seen)
+        except (Exception, SystemExit) as error:
+            raise PolicyError(f"policy {type(self._policy).__name__} raised {_raised_at(error)}") from error
+        problem = problem_with(turn, self._tools)
+        if problem:
+            raise PolicyError(f"policy {type(self._policy).__name__} {problem}")
+        return turn
+
+
+def _raised_at(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    said = str(error).encode("utf-8", "backslashreplace").decode()  # it may quote what an endpoint answered
+    return f"{type(error).__name__}: {said}{where}"
 
 
 def problem_with(turn: Any, tools: Collection[str]) -> str:  # noqa: PLR0911 one for each thing that can be wrong

@@ -9,7 +9,6 @@ Time flows in with what comes back and out with `due`: the next turn is due when
 the model has thought. A driver that is late cannot hide it, because `due` does not move.
 """
 
-import random
 import sys
 from collections.abc import Generator
 from functools import partial
@@ -18,11 +17,10 @@ from typing import Any
 import msgspec
 
 from simulator.dialects.base import CallIds
-from simulator.errors import PolicyError
 from simulator.faults import Fault
-from simulator.model import Item, Outcome, RolloutSpec, RolloutState, ToolCall, Transcript, Turn
+from simulator.model import Outcome, RolloutSpec, RolloutState, ToolCall, Transcript, Turn
 from simulator.plan.call import Interrupted, Send, StartCall, Wait, call
-from simulator.plan.policy import Policy, PolicyFactory, Seen, problem_with
+from simulator.plan.policy import Policy, Seen
 from simulator.plan.trainer import Trainer
 
 
@@ -44,12 +42,12 @@ Rollout = Generator[Send | Wait | Calls, Any, Transcript]
 
 
 def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float) -> Rollout:
-    """Play one rollout that starts at `started`; PolicyError when the policy fails."""
+    """Play one rollout that starts at `started`; whatever the policy raises goes on to who drives it."""
     story = _Story(trainer, spec, started)
     seen: Seen = ()
     try:
         while True:
-            turn = _next_turn(policy, seen, trainer)
+            turn = policy.next(seen)
             story.think(turn)
             if not turn.calls:
                 story.answer = turn.answer
@@ -173,34 +171,6 @@ def _cut(outcome: Outcome) -> Outcome:
     if outcome.output_chars <= _KEPT_CHARS:
         return outcome
     return msgspec.structs.replace(outcome, output=outcome.output[:_KEPT_CHARS])
-
-
-def made_by(make_policy: PolicyFactory, item: Item, rng: random.Random) -> Policy:
-    """Make a rollout's policy; PolicyError when its own code fails."""
-    try:
-        return make_policy(item, rng)
-    except (Exception, SystemExit) as error:
-        raise PolicyError(f"the policy's constructor raised {_raised_at(error)}") from error
-
-
-def _next_turn(policy: Policy, seen: Seen, trainer: Trainer) -> Turn:
-    try:
-        turn = policy.next(seen)
-    except (Exception, SystemExit) as error:
-        raise PolicyError(f"policy {type(policy).__name__} raised {_raised_at(error)}") from error
-    problem = problem_with(turn, trainer.index_of_tool)
-    if problem:
-        raise PolicyError(f"policy {type(policy).__name__} {problem}")
-    return turn
-
-
-def _raised_at(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    said = str(error).encode("utf-8", "backslashreplace").decode()  # it may quote what an endpoint answered
-    return f"{type(error).__name__}: {said}{where}"
 
 
 def _calls_allowed(trainer: Trainer, *, turns: int, calls: int) -> int:

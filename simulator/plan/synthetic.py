@@ -1,11 +1,12 @@
 """A policy for any job: how many calls, how many at once and how long to think come from distributions."""
 
 import random
+from functools import cache
 
 import msgspec
 
 from simulator.model import ToolCall, Turn
-from simulator.plan.distribution import parse_distribution
+from simulator.plan.distribution import Distribution, parse_distribution
 from simulator.plan.policy import Seen
 
 ToolChoices = tuple[tuple[ToolCall, ...], ...]
@@ -38,16 +39,18 @@ class SyntheticPolicy:
     __slots__ = ("_turns",)
 
     def __init__(self, settings: SyntheticSettings, choices: ToolChoices, rng: random.Random) -> None:
-        parallel = parse_distribution(settings.parallel, where="parallel")
-        tokens = parse_distribution(settings.tokens, where="tokens")
-        drawn = parse_distribution(settings.calls, where="calls").draw_count(rng)
-        left = min(drawn, MOST_CALLS) if choices else 0
+        drawn, parallel, tokens = _parsed(settings)
+        left = min(drawn.draw_count(rng), MOST_CALLS) if choices else 0
         turns = []
         while left:
-            at_once = min(left, max(1, parallel.draw_count(rng)))
-            left -= at_once
-            calls = tuple([_draw(choices, rng) for _ in range(at_once)])
-            turns.append(Turn(calls, "", tokens.draw_count(rng)))
+            at_once = parallel.draw_count(rng)
+            calls = []
+            for _ in range(min(left, at_once) or 1):
+                # `choice` would take three times as long.
+                pool = choices[int(rng.random() * len(choices))]
+                calls.append(pool[int(rng.random() * len(pool))])
+            left -= len(calls)
+            turns.append(Turn(tuple(calls), "", tokens.draw_count(rng)))
         turns.append(Turn((), settings.answer, tokens.draw_count(rng)))
         turns.reverse()
         self._turns = turns
@@ -57,7 +60,10 @@ class SyntheticPolicy:
         return self._turns.pop()
 
 
-def _draw(choices: ToolChoices, rng: random.Random) -> ToolCall:
-    draw = rng.random
-    pool = choices[int(draw() * len(choices))]  # a third of what `choice` takes
-    return pool[int(draw() * len(pool))]
+@cache
+def _parsed(settings: SyntheticSettings) -> tuple[Distribution, Distribution, Distribution]:
+    return (
+        parse_distribution(settings.calls, where="calls"),
+        parse_distribution(settings.parallel, where="parallel"),
+        parse_distribution(settings.tokens, where="tokens"),
+    )

@@ -9,7 +9,7 @@ from simulator.dialects.openai import OpenAI
 from simulator.engine.run import Hooks, Plan, Run
 from simulator.measure.tally import EndpointTally, Tally
 from simulator.model import Item, Load, RolloutSpec, TrainerRules, Transcript
-from simulator.plan.policy import Policy
+from simulator.plan.policy import Policy, guarded
 from simulator.plan.schedule import Phase, schedule
 from simulator.plan.trainer import Trainer
 from simulator.testing import RawRequest, Script, ScriptServer, http, serving
@@ -87,7 +87,8 @@ class Played:
             )
             transport = Http11(routes_of(trainer.endpoints, self.rules), timers)
             hooks = Hooks(begin=self._begin, started=self._start, ended=self._end)
-            self.run = Run(Plan(trainer, phases, self._policy, self._seed), transport, timers, hooks)
+            make_policy = guarded(self._policy, trainer.index_of_tool)
+            self.run = Run(Plan(trainer, phases, make_policy, self._seed), transport, timers, hooks)
             await nursery.start(timers.serve)
             await nursery.start(transport.serve)
             if meanwhile is not None:

@@ -11,6 +11,7 @@ from simulator.engine.journal import Journal
 from simulator.engine.session import conduct
 from simulator.engine.shard import Setup, Tools
 from simulator.model import Load, TrainerRules, Turn
+from simulator.plan.policy import guarded
 from simulator.plan.schedule import schedule
 from simulator.redaction import redactor
 from simulator.testing import HANG, ScriptServer, serving
@@ -40,7 +41,7 @@ async def play(path, respond=always_good, *, load=None, make_policy=one_call, wa
             dialect=OpenAI(),
             phases=tuple(schedule(of, load, items(2), [])),
             policy="synthetic",
-            make_policy=make_policy,
+            make_policy=guarded(make_policy, [tool.name for tool in of.tools]),
             seed=1,
             started_at="2026-01-01T00:00:00Z",
             run_key="a-run",

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from simulator.errors import ScenarioError
+from simulator.errors import PolicyError, ScenarioError
 from simulator.job.policies import policy_factory
 from simulator.job.scenario import Overrides, load_scenario
 from simulator.job.scripted import load_class
@@ -22,7 +22,7 @@ class Note:
 class Agent(ScriptedPolicy):
     def play(self):
         yield self.ask("find", query=self.options["topic"], tokens=10)
-        return self.answer(Note("done").text, tokens=5)
+        return self.answer(Note(f"{self.item.line}, {self.rng.random()}").text, tokens=5)
 
 class Picky:
     def __init__(self, item, rng, depth):
@@ -70,7 +70,13 @@ def test_a_scripted_policy_is_made_with_item_generator_and_options(folder):
     scenario, factory = make(folder)
     policy = factory(scenario.train[0], random.Random(1))
     assert policy.next(()).calls[0].arguments == '{"query":"tax"}'
-    assert policy.item is scenario.train[0]
+    assert policy.next(()).answer == f"1, {random.Random(1).random()}"
+
+
+def test_a_scripted_policy_is_guarded(folder):
+    scenario, factory = make(folder, agent=AGENT.replace('"find"', '"fly"'))
+    with pytest.raises(PolicyError, match=r"^policy Agent called `fly`; the job's tools: find"):
+        factory(scenario.train[0], random.Random(1)).next(())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import math
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,10 +10,10 @@ from hypothesis import strategies as st
 
 from simulator.errors import PolicyError
 from simulator.model import ToolCall, Turn
-from simulator.plan.policy import ScriptedPolicy, problem_with
-from simulator.plan.rollout import made_by, rollout
+from simulator.plan.policy import ScriptedPolicy, guarded, problem_with
+from simulator.plan.rollout import rollout
 from simulator.testing import replay, reply_to
-from tests.making import item, spec, trainer
+from tests.making import ask, item, spec, trainer
 
 TOOLS = ("search", "cat")
 HALF = "\ud800"  # half of a surrogate pair: UTF-8 cannot encode it
@@ -111,6 +112,12 @@ def test_whatever_a_policy_returns_is_played_or_refused_in_a_line_that_can_be_wr
         assert ends.state == "graded"
 
 
+def play(policy):
+    """Play a rollout of a policy that is guarded, as all policies are that somebody else wrote."""
+    make = guarded(lambda *_: policy, ("search",))
+    return replay(rollout(trainer(), spec(), make(item(), random.Random(0)), 0.0), _good)
+
+
 def _good(send):
     return reply_to(send, 200, b'{"score":1,"output":"x"}')
 
@@ -136,8 +143,67 @@ class Unmade(ScriptedPolicy):
 
 def test_a_policy_that_cannot_be_made_is_a_policy_error_with_file_and_line():
     with pytest.raises(PolicyError) as error:
-        made_by(Unmade, item(), random.Random(0))
+        guarded(Unmade, TOOLS)(item(), random.Random(0))
     said = str(error.value)
     assert said.startswith("the policy's constructor raised LookupError: no such option at ")
     assert f"{__file__}:" in said
     assert isinstance(error.value.__cause__, LookupError)
+
+
+# -- policies that fail as they play
+
+
+class Raising(ScriptedPolicy):
+    def play(self):
+        yield self.ask("search", n=0, tokens=1)
+        raise KeyError("path")  # the line that the message names
+
+
+def test_a_policy_that_raises_is_named_with_file_and_line():
+    line = 1 + next(
+        number for number, text in enumerate(Path(__file__).read_text().splitlines()) if "KeyError(" in text
+    )
+    with pytest.raises(PolicyError) as error:
+        play(Raising(item(), None))
+    assert str(error.value) == f"policy Raising raised KeyError: 'path' at {__file__}:{line}"
+    assert isinstance(error.value.__cause__, KeyError)
+
+
+class Rubbish:
+    def __init__(self, turn):
+        self.turn = turn
+
+    def next(self, _seen):
+        return self.turn
+
+
+@pytest.mark.parametrize(
+    ("turn", "message"),
+    [
+        (None, "policy Rubbish returned NoneType, not a Turn"),
+        ("search", "policy Rubbish returned str, not a Turn"),
+        (ask("fly"), "policy Rubbish called `fly`; the job's tools: search"),
+        (ask("grader"), "policy Rubbish called `grader`; the job's tools: search"),
+        (Turn(calls=("search",)), "policy Rubbish asked for 'search', which is no ToolCall"),
+        (
+            Turn(calls=(ToolCall("search", {"n": 1}),)),
+            "policy Rubbish called `search` with arguments that are no text: {'n': 1}",
+        ),
+        (Turn(answer={"a": 1}), "policy Rubbish gave an answer that is no text: {'a': 1}"),
+    ],
+)
+def test_a_policy_that_returns_what_no_model_could_is_refused(turn, message):
+    with pytest.raises(PolicyError) as error:
+        play(Rubbish(turn))
+    assert str(error.value) == message
+
+
+def test_a_scripted_policy_that_goes_on_after_its_answer_is_an_error_and_no_endless_rollout():
+    class Twice(ScriptedPolicy):
+        def play(self):
+            yield self.answer("early", tokens=1)
+
+    policy = Twice(item(), None)
+    policy.next(())
+    with pytest.raises(PolicyError, match="returned NoneType"):
+        play(policy)

@@ -2,16 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from simulator.errors import PolicyError
 from simulator.faults import Fault
 from simulator.measure.lines import LineWriter
-from simulator.model import Load, ToolCall, Turn
+from simulator.model import Load
 from simulator.plan.call import Interrupted, Wait
-from simulator.plan.policy import ScriptedPolicy
 from simulator.plan.rollout import rollout
 from simulator.plan.trainer import endpoints_of
 from simulator.redaction import redactor
@@ -347,62 +344,3 @@ def test_a_grader_call_that_was_interrupted_is_the_grade_and_gives_no_score():
     transcript = stop.value.value
     assert (transcript.state, transcript.turns, transcript.ended) == ("interrupted", (), 3.0)
     assert (transcript.grade.fault, transcript.grade.score) == (Fault.UNFINISHED, None)
-
-
-# -- policies that fail
-
-
-class Raising(ScriptedPolicy):
-    def play(self):
-        yield self.ask("search", n=0, tokens=1)
-        raise KeyError("path")  # the line that the message names
-
-
-def test_a_policy_that_raises_is_named_with_file_and_line():
-    line = 1 + next(
-        number for number, text in enumerate(Path(__file__).read_text().splitlines()) if "KeyError(" in text
-    )
-    with pytest.raises(PolicyError) as error:
-        play(Raising(item(), None))
-    assert str(error.value) == f"policy Raising raised KeyError: 'path' at {__file__}:{line}"
-    assert isinstance(error.value.__cause__, KeyError)
-
-
-class Rubbish:
-    def __init__(self, turn):
-        self.turn = turn
-
-    def next(self, _seen):
-        return self.turn
-
-
-@pytest.mark.parametrize(
-    ("turn", "message"),
-    [
-        (None, "policy Rubbish returned NoneType, not a Turn"),
-        ("search", "policy Rubbish returned str, not a Turn"),
-        (ask("fly"), "policy Rubbish called `fly`; the job's tools: search"),
-        (ask("grader"), "policy Rubbish called `grader`; the job's tools: search"),
-        (Turn(calls=("search",)), "policy Rubbish asked for 'search', which is no ToolCall"),
-        (
-            Turn(calls=(ToolCall("search", {"n": 1}),)),
-            "policy Rubbish called `search` with arguments that are no text: {'n': 1}",
-        ),
-        (Turn(answer={"a": 1}), "policy Rubbish gave an answer that is no text: {'a': 1}"),
-    ],
-)
-def test_a_policy_that_returns_what_no_model_could_is_refused(turn, message):
-    with pytest.raises(PolicyError) as error:
-        play(Rubbish(turn))
-    assert str(error.value) == message
-
-
-def test_a_scripted_policy_that_goes_on_after_its_answer_is_an_error_and_no_endless_rollout():
-    class Twice(ScriptedPolicy):
-        def play(self):
-            yield self.answer("early", tokens=1)
-
-    policy = Twice(item(), None)
-    policy.next(())
-    with pytest.raises(PolicyError, match="returned NoneType"):
-        play(policy)

@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from simulator.dialects.base import Dialect
+from simulator.engine.books import Books
 from simulator.engine.journal import Journal
 from simulator.engine.lead import Pulse
 from simulator.engine.monitor import Monitor
@@ -94,20 +95,21 @@ class _Shard:
         self._tools, self._lead = tools, lead
         timers = self._timers = Timers()
         self._tally = Tally(endpoints_of(setup.job), trio.current_time())
+        self._books = Books(self._tally, self._write)
         trainer = Trainer(
             setup.job,
             rules=setup.rules,
             load=setup.load,
             dialect=setup.dialect,
             run_key=setup.run_key,
-            record=self._tally.add_attempt,
+            record=self._books.put_attempt,
             make_pacer=tools.make_pacer,
         )
         self._endpoints = trainer.endpoints
         self._writer: LineWriter
         self._transport = tools.make_transport(routes_of(trainer.endpoints, setup.rules), timers)
         plan = Plan(trainer, tuple(phases), setup.make_policy, setup.seed)
-        hooks = Hooks(begin=self._begin, started=self._tally.add_started, ended=self._ended)
+        hooks = Hooks(begin=self._begin, started=self._tally.add_started, ended=self._books.put_transcript)
         self._run = Run(plan, self._transport, timers, hooks)
         self._monitor = Monitor()
         self._nursery: trio.Nursery
@@ -122,6 +124,7 @@ class _Shard:
             await self._run.play()
             ended, generator = trio.current_time(), self._monitor.sample()
             self._nursery.cancel_scope.cancel()
+        self._books.enter()
         self._flush()
         failure = next(iter(filter(None, [self._run.failure, *self._failures])), None)
         told = self._tools.redact(str(failure)) if failure else ""
@@ -137,17 +140,16 @@ class _Shard:
             self._nursery.start_soon(self._monitor.watch)
         return begin
 
-    def _ended(self, transcript: Transcript) -> None:
-        self._tally.add_transcript(transcript)
+    def _write(self, transcript: Transcript) -> None:
         self._tools.journal.add(self._writer.line(transcript))
 
     async def _keep_telling(self) -> None:
         while True:
+            self._lead.pulse(self._pulse())
             await trio.to_thread.run_sync(self._flush)  # a slow disk must not hold the loop up
             if self._failures:
                 self._run.stop(0)
                 return
-            self._lead.pulse(self._pulse())
             await trio.sleep(_PULSE_S)
 
     def _flush(self) -> None:
@@ -159,6 +161,7 @@ class _Shard:
             )
 
     def _pulse(self) -> Pulse:
+        self._books.enter()
         tally = self._tally
         endpoints = tally.endpoints.values()
         return Pulse(

@@ -86,14 +86,14 @@ class Item(msgspec.Struct, frozen=True):
 # -- what the model does ---------------------------------------------------------------------------------
 
 
-class ToolCall(msgspec.Struct, frozen=True):
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
     """A call the model asks for; `arguments` is a JSON string, as on the wire."""
 
     name: str
     arguments: str
 
 
-class Turn(msgspec.Struct, frozen=True):
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One model message: thinking, then calls (all at once), or the final `answer` when there are none.
 
     The think time is `think_s` plus `tokens` at the policy's speed, before any time scale.
@@ -161,7 +161,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     read_delay: float = 0.0
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How a call ended, after its last attempt.
 
     `output` is what the model is shown, also where that is an error, and `output_chars` its length: once the
@@ -183,7 +183,7 @@ class Outcome(msgspec.Struct, frozen=True):
     violations: tuple[Violation, ...] = ()
 
 
-class RolloutSpec(msgspec.Struct, frozen=True):
+class RolloutSpec(msgspec.Struct, frozen=True, gc=False):
     """A rollout that is to be started: the `index`-th of the run, `offset_s` after its phase began."""
 
     index: int
@@ -197,7 +197,7 @@ class RolloutSpec(msgspec.Struct, frozen=True):
 RolloutState = Literal["graded", "ungraded", "discarded", "interrupted"]
 
 
-class Transcript(msgspec.Struct, frozen=True):
+class Transcript(msgspec.Struct, frozen=True, gc=False):
     """A rollout that has ended. `turns` holds the outcomes of each turn's calls, in the order asked for.
 
     `ungraded` means that it ran to its end and the job's grader is none that we call. `cut_short` means that

@@ -12,7 +12,7 @@ from simulator.faults import Fault
 from simulator.model import Item, Reading, ToolCall
 
 
-class CallIds(msgspec.Struct, frozen=True):
+class CallIds(msgspec.Struct, frozen=True, gc=False):
     """The two ids of one tool call."""
 
     id: str

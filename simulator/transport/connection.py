@@ -14,8 +14,10 @@ import trio
 
 from simulator.arrival import ANCILLARY, Ancillary, lain_s
 from simulator.faults import Fault
+from simulator.model import Reply
 from simulator.timers import Timer, Timers
 from simulator.transport.answer import Answer, KnownHeads
+from simulator.transport.base import Route
 from simulator.transport.failures import fault_of_exception
 from simulator.transport.poll import Poller
 from simulator.transport.wire import RECEIVE_BYTES, Tls, send_rest
@@ -24,21 +26,20 @@ from simulator.transport.wire import RECEIVE_BYTES, Tls, send_rest
 class Asker(Protocol):
     """Whom a connection tells that its request is over."""
 
-    def ended(self, connection: "Connection") -> None:
-        """Look at the connection for what came of it."""
+    def ended(self, connection: "Connection", reply: Reply) -> None:
+        """Take the reply; the connection may be kept if its `keep` says so."""
 
 
 class Connection:
     """A connection; while a request is under way, `asker` is who sent it.
 
-    When it is over, `fault`, `status`, `body`, `keep` and the stamps `sent`, `first_byte`, `done` and
-    `read_delay` (see `model.Reply`) tell what came of it.
+    Once it is over, `keep` tells whether the connection can carry another one.
     """
 
     __slots__ = (
-        "_answer", "_closed", "_deadline", "_heads", "_max_bytes", "_payload", "_poller", "_sending",
-        "_socket", "_time_limit_s", "_timer", "_timers", "asker", "body", "done", "fault", "first_byte",
-        "idle_since", "keep", "read_delay", "sent", "served", "status", "tls",
+        "_answer", "_closed", "_deadline", "_first_byte", "_heads", "_payload", "_poller", "_read_delay",
+        "_reply", "_route", "_sending", "_sent", "_socket", "_timer", "_timers", "asker", "idle_since",
+        "keep", "served", "tls",
     )  # fmt: skip
 
     def __init__(
@@ -48,42 +49,34 @@ class Connection:
         self._poller, self._timers, self._heads = poller, timers, heads
         self._deadline = math.inf
         self._timer: Timer | None = None
-        self._closed = self._sending = False
-        self._time_limit_s, self._max_bytes, self._payload = 0.0, 0, b""
-        self.asker: Asker | None = None
-        self.sent: float | None = None
+        self._closed = self._sending = self.keep = False
         self.served, self.idle_since = 0, 0.0
-        self._forget_answer()
-        poller.watch(sock, self)
-
-    def _forget_answer(self) -> None:
+        self.asker: Asker | None = None
+        self._payload, self._sent = b"", 0.0
+        self._route: Route
         self._answer: Answer | None = None
-        self.fault: Fault | None = None
-        self.status, self.body, self.keep = 0, b"", False
-        self.first_byte: float | None = None
-        self.done = self.read_delay = 0.0
+        self._first_byte: float | None = None
+        self._read_delay = 0.0
+        self._reply: Reply
+        poller.watch(sock, self)
 
     # -- a request
 
-    def request(
-        self, payload: bytes, asker: Asker, *, time_limit_s: float, max_bytes: int, sent: float | None = None
-    ) -> None:
+    def request(self, payload: bytes, route: Route, asker: Asker, sent: float = 0.0) -> None:
         """Send a request; `asker.ended` is called once an answer, or a fault, is there, at the limit at last.
 
         `sent` is when the call began, if that was before now.
         """
-        self._forget_answer()
-        self.asker, self.sent, self._payload = asker, sent, payload
-        self._time_limit_s, self._max_bytes = time_limit_s, max_bytes
+        self.asker, self._route, self._payload, self._sent = asker, route, payload, sent
+        self._first_byte, self._read_delay, self.keep = None, 0.0, False
         self._poller.afterwards(self._send_request)
 
     def _send_request(self) -> None:
         if self.asker is None:
             return  # it was called off meanwhile
         payload, self._payload = self._payload, b""
-        if self.sent is None:
-            self.sent = self._poller.now()
-        self.limit(self.sent + self._time_limit_s)
+        sent = self._sent = self._sent or self._poller.now()
+        self.limit(sent + self._route.time_limit_s)
         self._send(payload if self.tls is None else self.tls.encrypt(payload))
 
     def _send(self, data: bytes) -> None:
@@ -121,37 +114,39 @@ class Connection:
             if data or at_end:
                 self.close()  # the peer ended an idle connection, or spoke out of turn
             return False
-        return self._take_in(data, self._arrived(ancillary), at_end=at_end)
+        arrived = self._arrived(ancillary)
+        if data and self._first_byte is None:
+            self._first_byte = arrived
+        if self._answer is None and not at_end:
+            whole = self._heads.take_apart(data)
+            if whole is not None and len(whole[1]) <= self._route.max_answer_bytes:
+                return self._over(None, arrived, *whole, keep=True)
+        return self._take_in(data, arrived, at_end=at_end)
 
     def _arrived(self, ancillary: Ancillary) -> float:
         now = self._poller.now()
         lain = lain_s(ancillary) if self._poller.real_time else None
         if lain is None:
             return now
-        self.read_delay = min(lain, now - (self.sent or now))
-        return now - self.read_delay
+        arrived, earliest = now - lain, self._sent or now
+        arrived = max(arrived, earliest)
+        self._read_delay = now - arrived
+        return arrived
 
     def _take_in(self, data: bytes, arrived: float, *, at_end: bool) -> bool:
-        if self.first_byte is None and data:
-            self.first_byte = arrived
         answer = self._answer
-        if answer is None and not at_end:
-            whole = self._heads.take_apart(data)
-            if whole is not None and len(whole[1]) <= self._max_bytes:
-                self.status, self.body = whole
-                return self._over(None, arrived, keep=True)
         if answer is None:
-            answer = self._answer = Answer(self._max_bytes)
+            answer = self._answer = Answer(self._route.max_answer_bytes)
         fault = answer.feed(data) if data else None
         if fault is None and not answer.complete and at_end:
             fault = answer.feed_eof()
-        if fault is None and not answer.complete:
+        if fault is not None:
+            return self._over(fault, arrived, answer.status)
+        if not answer.complete:
             return False
-        if fault is None:
-            self._heads.learn(data, answer)
-            self.body = answer.body
-        self.status = answer.status
-        return self._over(fault, arrived, keep=answer.keep_alive and not at_end)
+        self._heads.learn(data, answer)
+        keep = answer.keep_alive and not at_end
+        return self._over(None, arrived, answer.status, answer.body, keep=keep)
 
     def _broken(self, error: OSError) -> bool:
         if self.asker is None:
@@ -160,15 +155,22 @@ class Connection:
         fault = Fault.TRUNCATED if self._answer is not None and self._answer.begun else Fault.RESET
         if isinstance(error, ssl.SSLError):
             fault = fault_of_exception(error)
-        return self._over(fault, trio.current_time(), keep=False)
+        return self._fail(fault)
 
-    def _over(self, fault: Fault | None, done: float, *, keep: bool) -> bool:
+    def _fail(self, fault: Fault) -> bool:
+        status = 0 if self._answer is None else self._answer.status
+        return self._over(fault, trio.current_time(), status)
+
+    def _over(
+        self, fault: Fault | None, done: float, status: int, body: bytes = b"", *, keep: bool = False
+    ) -> bool:
         if self._answer is not None:
             self._answer.release()
-        self.fault, self.done, self._answer = fault, done, None
-        self.keep = keep and fault is None and not self._sending
-        if fault is not None:
-            self.body = b""
+            self._answer = None
+        self._reply = Reply(
+            self._sent, done, status, body, self._first_byte, fault, self.served > 0, False, self._read_delay
+        )
+        self.keep = keep and not self._sending
         if not self.keep:
             self.close()
         return True
@@ -177,7 +179,7 @@ class Connection:
         """Tell who asked, unless the request was called off meanwhile."""
         asker, self.asker = self.asker, None
         if asker is not None:
-            asker.ended(self)
+            asker.ended(self, self._reply)
 
     # -- its life
 
@@ -196,7 +198,7 @@ class Connection:
             self.close()
         else:
             if not self._came_in_time():
-                self._over(Fault.TIMEOUT, trio.current_time(), keep=False)
+                self._fail(Fault.TIMEOUT)
             self.deliver()
 
     def _came_in_time(self) -> bool:
@@ -206,7 +208,7 @@ class Connection:
         over: bool | None = False
         while over is False:
             over = self.readable()
-        return over is True and self.done <= self._deadline
+        return over is True and self._reply.done <= self._deadline
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

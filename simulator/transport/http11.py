@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
+import msgspec
 import trio
 
 from simulator.faults import Fault
@@ -58,7 +59,7 @@ class Pool:
             self._open.discard(connection)
         return None
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: Connection, now: float) -> None:
         """Keep a connection for the next request, or forget it where it is not to be used again."""
         if not connection.keep:
             self.drop(connection)
@@ -66,8 +67,8 @@ class Pool:
         if self._session is None and connection.tls is not None:
             self._session = connection.tls.session
         connection.served += 1
-        connection.idle_since = connection.done
-        connection.limit(connection.done + IDLE_S)
+        connection.idle_since = now
+        connection.limit(now + IDLE_S)
         self._idle.append(connection)
 
     def drop(self, connection: Connection) -> None:
@@ -144,51 +145,61 @@ class Pool:
         return f"<Pool {self._host}:{self._port} idle={idle} busy={busy}>"
 
 
+class Lane(msgspec.Struct, frozen=True):
+    """The way to an endpoint: `head` is that of its requests up to the value of content-length."""
+
+    route: Route
+    head: bytes
+    pool: Pool
+    spawn: Spawn
+
+    def __repr__(self) -> str:
+        return f"<Lane {self.route}>"  # the head may hold secrets
+
+
 class Exchange:
     """One request, and the reply in the making; see `transport.base.Exchange`."""
 
-    __slots__ = (
-        "_answered", "_began", "_connecting", "_connection", "_payload", "_pool", "_resent", "_route",
-        "_spawn",
-    )  # fmt: skip
+    __slots__ = ("_answered", "_began", "_connecting", "_connection", "_lane", "_payload", "_resent")
 
-    def __init__(self, route: Route, pool: Pool, payload: bytes, answered: Answered, spawn: Spawn) -> None:
-        self._route, self._pool, self._payload, self._spawn = route, pool, payload, spawn
+    def __init__(self, lane: Lane, payload: bytes, answered: Answered) -> None:
+        self._lane, self._payload = lane, payload
         self._answered: Answered | None = answered
         self._connecting: trio.CancelScope | None = None
         self._began, self._resent = 0.0, False
-        self._connection = pool.take_idle()
-        if self._connection is None:
+        connection = self._connection = lane.pool.take_idle()
+        if connection is None:
             self._begin_afresh()
         else:
-            self._request(self._connection, None)
+            connection.request(payload, lane.route, self)
 
     def _begin_afresh(self) -> None:
         self._began = trio.current_time()
-        connection = self._pool.connect_at_once()
+        connection = self._lane.pool.connect_at_once()
         if connection is None:
-            self._spawn(self._connect)
+            self._lane.spawn(self._connect)
         else:
-            self._request(connection, self._began)
+            self._request(connection)
 
     async def _connect(self) -> None:
         """Open a connection and send; connecting is part of the service time, so the call has begun."""
-        until = self._began + min(self._route.connect_time_limit_s, self._route.time_limit_s)
+        route, pool = self._lane.route, self._lane.pool
+        until = self._began + min(route.connect_time_limit_s, route.time_limit_s)
         if self._is_off():
             return  # before it began
         self._connecting = scope = trio.CancelScope(deadline=until)
         try:
             with scope:
-                connection = await self._pool.connect()
+                connection = await pool.connect()
         except (OSError, UnicodeError) as error:
             self._failed(fault_of_exception(error))
             return
         if scope.cancelled_caught:
             self._failed(Fault.CONNECT_TIMEOUT)
         elif self._is_off():
-            self._pool.drop(connection)  # just as it was open
+            pool.drop(connection)  # just as it was open
         else:
-            self._request(connection, self._began)
+            self._request(connection)
 
     def _is_off(self) -> bool:
         return self._answered is None
@@ -197,51 +208,31 @@ class Exchange:
         if self._answered is not None:
             self._answered(Reply(self._began, trio.current_time(), fault=fault, resent=self._resent))
 
-    def _request(self, connection: Connection, sent: float | None) -> None:
-        route = self._route
+    def _request(self, connection: Connection) -> None:
         self._connection = connection
-        connection.request(
-            self._payload,
-            self,
-            time_limit_s=route.time_limit_s,
-            max_bytes=route.max_answer_bytes,
-            sent=sent,
-        )
+        connection.request(self._payload, self._lane.route, self, self._began)
 
-    def ended(self, connection: Connection) -> None:
-        """Build the reply from what came of the request, and deliver it."""
-        reused, sent = connection.served > 0, connection.sent
-        self._pool.give_back(connection)
-        assert sent is not None  # noqa: S101 what ended was sent
-        if self._met_idle_limit(connection, sent):
+    def ended(self, connection: Connection, reply: Reply) -> None:
+        """Deliver the reply, or send the request once more."""
+        self._lane.pool.give_back(connection, reply.done)
+        if reply.fault is Fault.RESET and self._met_idle_limit(connection, reply):
             self._resent = True
             self._begin_afresh()
             return
+        if self._resent:
+            reply = msgspec.structs.replace(reply, resent=True)
         answered, self._answered = self._answered, None
         self._payload = b""  # who asked may keep this exchange for longer than it lasts
         assert answered is not None  # noqa: S101 a request that was called off has no asker any more
-        answered(
-            Reply(
-                sent,
-                connection.done,
-                connection.status,
-                connection.body,
-                connection.first_byte,
-                connection.fault,
-                reused,
-                self._resent,
-                connection.read_delay,
-            )
-        )
+        answered(reply)
 
-    def _met_idle_limit(self, connection: Connection, sent: float) -> bool:
+    def _met_idle_limit(self, connection: Connection, reply: Reply) -> bool:
         """Tell whether the peer most likely closed the connection for its idleness just when we used it."""
         return (
-            connection.fault is Fault.RESET
-            and connection.served > 0
+            reply.reused
             and not self._resent
-            and connection.done - sent <= RESEND_WITHIN_S
-            and sent - connection.idle_since >= RESEND_AFTER_S
+            and reply.done - reply.sent <= RESEND_WITHIN_S
+            and reply.sent - connection.idle_since >= RESEND_AFTER_S
         )
 
     def call_off(self) -> None:
@@ -251,7 +242,7 @@ class Exchange:
             self._connecting.cancel()
         if self._connection is not None and self._connection.asker is self:
             self._connection.asker = None
-            self._pool.drop(self._connection)
+            self._lane.pool.drop(self._connection)
 
 
 class Http11:
@@ -264,13 +255,14 @@ class Http11:
         tls = tls or ssl.create_default_context()
         self._poller = make_poller(timers)
         self.pools: dict[tuple[str, str, int], Pool] = {}
-        self._routes = []
+        self._lanes = []
         for route in routes:
             parts = urlsplit(route.url)
             origin = (parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
             if origin not in self.pools:
                 self.pools[origin] = Pool(origin, timers, self._poller, tls)
-            self._routes.append((route, _head(route, parts), self.pools[origin]))
+            lane = Lane(route, _head(route, parts), self.pools[origin], self._poller.spawn)
+            self._lanes.append(lane)
 
     async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Connect and poll until cancelled, then close all connections."""
@@ -282,9 +274,8 @@ class Http11:
 
     def send(self, endpoint: int, body: bytes, answered: Answered) -> Exchange:
         """POST `body`; `sent` is when connecting or sending begins."""
-        route, head, pool = self._routes[endpoint]
-        payload = b"%b%d\r\n\r\n%b" % (head, len(body), body)
-        return Exchange(route, pool, payload, answered, self._poller.spawn)
+        lane = self._lanes[endpoint]
+        return Exchange(lane, b"%b%d\r\n\r\n%b" % (lane.head, len(body), body), answered)
 
 
 def _head(route: Route, parts: SplitResult) -> bytes:

@@ -21,8 +21,8 @@ class _Http11(TransportContract):
     def everything_in(self, client, reply):
         transport = client.transport
         (pool,) = transport.pools.values()
-        routes = [entry[0] for entry in transport._routes]
-        return [transport, reply, pool, *pool._open, *routes]
+        routes = [lane.route for lane in transport._lanes]
+        return [transport, reply, pool, *pool._open, *transport._lanes, *routes]
 
 
 class TestHttp11Plain(_Http11):

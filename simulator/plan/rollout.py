@@ -10,7 +10,7 @@ the model has thought. A driver that is late cannot hide it, because `due` does 
 """
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -49,16 +49,17 @@ def rollout(trainer: Trainer, spec: RolloutSpec, policy: Policy, started: float)
         while True:
             turn = policy.next(seen)
             story.think(turn)
-            if not turn.calls:
+            calls: Sequence[ToolCall] = turn.calls
+            if not calls:
                 story.answer = turn.answer
                 break
-            allowed = _calls_allowed(trainer, turns=len(story.turns), calls=len(story.asked))
-            story.cut_short = len(turn.calls) > allowed
-            if allowed > 0:
-                if len(turn.calls) == 1:
-                    seen = ((yield from call(*story.prepare(turn.calls[0]), story.due)),)
-                else:
-                    seen = yield story.tool_calls(turn.calls[:allowed])
+            if story.is_capped:
+                calls = story.cut_to_cap(calls)
+            if len(calls) == 1:
+                seen = ((yield from call(*story.prepare(calls[0]), story.due)),)
+                story.note(seen)
+            elif calls:
+                seen = yield story.tool_calls(calls)
                 story.note(seen)
             if story.interrupted:
                 return story.end("interrupted")
@@ -83,12 +84,13 @@ class _Story:
     """The transcript in the making."""
 
     __slots__ = (
-        "answer", "asked", "cut_short", "due", "fatal", "grade", "interrupted", "key", "long", "spec",
-        "started", "think_s", "tokens", "trace_id", "trainer", "turns",
+        "answer", "asked", "cut_short", "due", "fatal", "grade", "interrupted", "is_capped", "key", "long",
+        "spec", "started", "think_s", "tokens", "trace_id", "trainer", "turns",
     )  # fmt: skip
 
     def __init__(self, trainer: Trainer, spec: RolloutSpec, started: float) -> None:
         self.trainer, self.spec, self.started = trainer, spec, started
+        self.is_capped = trainer.job.max_episode_steps is not None
         self.key = trainer.rollout_key(spec.index)
         self.trace_id = trainer.dialect.trace_id(self.key)
         self.due = started
@@ -101,26 +103,30 @@ class _Story:
         self.cut_short = self.fatal = self.interrupted = self.long = False
 
     def think(self, turn: Turn) -> None:
-        seconds = self.trainer.think_s(turn.tokens, turn.think_s)
+        seconds = self.trainer.think_s(turn)
         self.tokens += turn.tokens
         self.think_s += seconds
         self.due += seconds
+
+    def cut_to_cap(self, calls: Sequence[ToolCall]) -> Sequence[ToolCall]:
+        allowed = _calls_allowed(self.trainer, turns=len(self.turns), calls=len(self.asked))
+        self.cut_short = len(calls) > allowed
+        return calls[:allowed]
 
     def note(self, outcomes: Seen) -> None:
         if self.long:
             self.turns[-1] = tuple(map(_cut, self.turns[-1]))
             self.long = False
         self.turns.append(outcomes)
-        self.due = 0.0
+        self.due = outcomes[0].done if len(outcomes) == 1 else max(outcome.done for outcome in outcomes)
         for outcome in outcomes:
-            self.due = max(self.due, outcome.done)
             if outcome.fault is not None:
                 self.fatal |= outcome.fatal
                 self.interrupted |= outcome.fault is Fault.UNFINISHED
             if outcome.output_chars > _KEPT_CHARS:
                 self.long = True
 
-    def tool_calls(self, calls: tuple[ToolCall, ...]) -> Calls:
+    def tool_calls(self, calls: Sequence[ToolCall]) -> Calls:
         starts = tuple(partial(call, *self.prepare(asked)) for asked in calls)
         return Calls(self.due, starts, self.trainer.rules.parallel_calls)
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from simulator.dialects.base import Dialect
-from simulator.model import Attempt, Endpoint, Job, Load, TrainerRules
+from simulator.model import Attempt, Endpoint, Job, Load, TrainerRules, Turn
 from simulator.plan.pacer import Pacer
 
 
@@ -37,9 +37,9 @@ class Trainer:
         """Return 32 hexadecimal digits, unique to the run and the rollout."""
         return hashlib.blake2b(f"{self.run_key}:{index}".encode(), digest_size=16).hexdigest()
 
-    def think_s(self, tokens: int, think_s: float) -> float:
+    def think_s(self, turn: Turn) -> float:
         """Return how long a turn thinks, in seconds, at the run's speed and time scale."""
-        return (think_s + tokens / self.load.tokens_per_s) * self.load.time_scale
+        return (turn.think_s + turn.tokens / self.load.tokens_per_s) * self.load.time_scale
 
 
 def endpoints_of(job: Job) -> tuple[Endpoint, ...]:

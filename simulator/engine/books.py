@@ -39,8 +39,7 @@ class Books:
         self._enter_transcripts()
 
     def _enter_attempts(self) -> None:
-        for attempt in self._attempts:
-            self._tally.add_attempt(attempt)
+        self._tally.add_attempts(self._attempts)
         self._attempts.clear()
 
     def _enter_transcripts(self) -> None:

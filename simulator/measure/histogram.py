@@ -1,6 +1,7 @@
 """Durations in an HDR histogram: microseconds to an hour, three significant digits."""
 
 from array import array
+from collections.abc import Iterable
 from operator import add
 
 from hdrh.histogram import HdrHistogram
@@ -42,16 +43,25 @@ class Histogram:
 
     def record(self, seconds: float) -> None:
         """Add one duration; a negative one, which no monotonic clock gives, counts as zero."""
-        index = int(seconds * 1e6)
-        if index >= _EXACT_BELOW:
-            if index > HIGHEST_US:
-                self.above_range += 1
-                index = HIGHEST_US
-            dropped_bits = index.bit_length() - _KEPT_BITS
-            index = dropped_bits * _HALF + (index >> dropped_bits)
-        elif index < 0:
-            index = 0
-        self._counts[index] += 1
+        self.record_all((seconds,))
+
+    def record_all(self, durations: Iterable[float]) -> None:
+        """Add durations, each as `record` does."""
+        counts = self._counts
+        for seconds in durations:
+            index = int(seconds * 1e6)
+            if not 0 <= index < _EXACT_BELOW:
+                index = self._index_of(index)
+            counts[index] += 1
+
+    def _index_of(self, microseconds: int) -> int:
+        if microseconds < 0:
+            return 0
+        if microseconds > HIGHEST_US:
+            self.above_range += 1
+            microseconds = HIGHEST_US
+        dropped_bits = microseconds.bit_length() - _KEPT_BITS
+        return dropped_bits * _HALF + (microseconds >> dropped_bits)
 
     def record_lag(self, seconds: float, interval_s: float) -> None:
         """Add how late a tick came that is due every `interval_s`, and the ticks that were missed meanwhile.

@@ -83,9 +83,9 @@ class EndpointTally(_Counts):
     service: Histogram = msgspec.field(default_factory=Histogram)
     delay: Histogram = msgspec.field(default_factory=Histogram)
     read_delay: Histogram = msgspec.field(default_factory=Histogram)
-    sent_per_s: dict[int, int] = {}
-    done_per_s: dict[int, int] = {}
-    faults_per_s: dict[int, int] = {}
+    sent_per_s: Counter[int] = msgspec.field(default_factory=Counter)
+    done_per_s: Counter[int] = msgspec.field(default_factory=Counter)
+    faults_per_s: Counter[int] = msgspec.field(default_factory=Counter)
 
     @property
     def attempts(self) -> int:
@@ -102,30 +102,32 @@ class EndpointTally(_Counts):
         """Return how many attempts had a connection that had served a call before."""
         return self.attempts - self.connected
 
-    def add_attempt(self, attempt: Attempt, origin: float) -> None:
-        """Count one attempt of a run that began at `origin`; unfinished ones are kept apart."""
-        sent, done, fault = attempt.sent, attempt.done, attempt.fault
-        done_second = int(done - origin)
-        if fault is not None:
-            if fault is Fault.UNFINISHED:
+    def add_attempts(self, attempts: Sequence[Attempt], origin: float) -> None:
+        """Count attempts of a run that began at `origin`; unfinished ones are kept apart."""
+        # A pass for each count, many attempts long, takes half the time of all counts for each attempt.
+        answered = attempts
+        faulty = [attempt for attempt in attempts if attempt.fault is not None]
+        if faulty:
+            self._add_faults(faulty, origin)
+            attempts = [attempt for attempt in attempts if attempt.fault is not Fault.UNFINISHED]
+            answered = [attempt for attempt in attempts if attempt.fault not in NEVER_ANSWERED]
+        self.sent_per_s.update([int(attempt.sent - origin) for attempt in attempts])
+        self.done_per_s.update([int(attempt.done - origin) for attempt in attempts])
+        self.retries += sum([attempt.number != 1 for attempt in attempts])
+        self.connected += sum([not attempt.reused for attempt in attempts])
+        self.resent += sum([attempt.resent for attempt in attempts])
+        self.delay.record_all([attempt.sent - attempt.due for attempt in attempts])
+        self.service.record_all([attempt.done - attempt.sent for attempt in answered])
+        self.read_delay.record_all([attempt.read_delay for attempt in answered])
+
+    def _add_faults(self, faulty: Sequence[Attempt], origin: float) -> None:
+        for attempt in faulty:
+            if attempt.fault is Fault.UNFINISHED:
                 self.unfinished += 1
-                self.unfinished_max_s = max(self.unfinished_max_s, done - sent)
-                return
-            self.faults[fault] += 1
-            self.faults_per_s[done_second] = self.faults_per_s.get(done_second, 0) + 1
-        sent_second, sent_per_s, done_per_s = int(sent - origin), self.sent_per_s, self.done_per_s
-        sent_per_s[sent_second] = sent_per_s.get(sent_second, 0) + 1
-        done_per_s[done_second] = done_per_s.get(done_second, 0) + 1
-        if attempt.number != 1:
-            self.retries += 1
-        if not attempt.reused:
-            self.connected += 1
-        if attempt.resent:
-            self.resent += 1
-        self.delay.record(sent - attempt.due)
-        if fault not in NEVER_ANSWERED:
-            self.service.record(done - sent)
-            self.read_delay.record(attempt.read_delay)
+                self.unfinished_max_s = max(self.unfinished_max_s, attempt.done - attempt.sent)
+            else:
+                self.faults[str(attempt.fault)] += 1
+                self.faults_per_s[int(attempt.done - origin)] += 1
 
     def add_outcome(self, outcome: Outcome) -> None:
         """Count what only the end of a call tells."""
@@ -300,7 +302,15 @@ class Tally:
 
     def add_attempt(self, attempt: Attempt) -> None:
         """Count one attempt."""
-        self._by_index[attempt.endpoint].add_attempt(attempt, self.origin)
+        self.add_attempts((attempt,))
+
+    def add_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Count attempts."""
+        by_endpoint: dict[int, list[Attempt]] = {}
+        for attempt in attempts:
+            by_endpoint.setdefault(attempt.endpoint, []).append(attempt)
+        for endpoint, its_own in by_endpoint.items():
+            self._by_index[endpoint].add_attempts(its_own, self.origin)
 
     def add_started(self, spec: RolloutSpec) -> None:
         """Note that a rollout was started; those of a group before those of the next."""
@@ -314,8 +324,10 @@ class Tally:
         for turn in transcript.turns:
             calls += len(turn)
             for outcome in turn:
-                self._by_index[outcome.endpoint].add_outcome(outcome)
-                failed = failed or outcome.fault is not None
+                if outcome.fault is not None:
+                    failed = True
+                if outcome.fatal or outcome.soft_error or outcome.violations:
+                    self._by_index[outcome.endpoint].add_outcome(outcome)
         if grade is not None:
             self._by_index[grade.endpoint].add_outcome(grade)
         self.add_record(
@@ -389,6 +401,7 @@ _FROM_PLAIN: dict[Any, Callable[[Any], Any]] = {
     Histogram: Histogram.from_text,
     Moments: Moments.from_text,
     Counter[str]: Counter,
+    Counter[int]: Counter,
     Counter[RolloutState]: Counter,
 }
 

@@ -55,6 +55,7 @@ def call(
     A tool call has its `ids`; a grader call has neither them nor a `tool_call`.
     """
     attempts: list[Attempt] = []
+    fatal = False
     pacer = trainer.pacers[endpoint]
     while True:
         number = len(attempts) + 1
@@ -92,10 +93,10 @@ def call(
         trainer.record(attempt)
         fault = reading.fault
         if fault is None:
-            reaction = Reaction.ACCEPT
             break
         reaction = react(trainer.rules, trainer.endpoints[endpoint].kind, fault, number)
         if reaction is not Reaction.RETRY:
+            fatal = reaction is Reaction.DISCARD
             break
         due = attempt.done + backoff_s(trainer.rules, number)
     output = reading.output
@@ -112,7 +113,7 @@ def call(
         reading.score,
         fault,
         reading.soft_error,
-        reaction is Reaction.DISCARD,
+        fatal,
         reading.violations,
     )
 

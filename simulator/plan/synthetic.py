@@ -40,6 +40,7 @@ class SyntheticPolicy:
 
     def __init__(self, settings: SyntheticSettings, choices: ToolChoices, rng: random.Random) -> None:
         drawn, parallel, tokens = _parsed(settings)
+        random, tools = rng.random, len(choices)
         left = min(drawn.draw_count(rng), MOST_CALLS) if choices else 0
         turns = []
         while left:
@@ -47,8 +48,8 @@ class SyntheticPolicy:
             calls = []
             for _ in range(min(left, at_once) or 1):
                 # `choice` would take three times as long.
-                pool = choices[int(rng.random() * len(choices))]
-                calls.append(pool[int(rng.random() * len(pool))])
+                pool = choices[int(random() * tools)]
+                calls.append(pool[int(random() * len(pool))])
             left -= len(calls)
             turns.append(Turn(tuple(calls), "", tokens.draw_count(rng)))
         turns.append(Turn((), settings.answer, tokens.draw_count(rng)))

@@ -150,13 +150,13 @@ class KnownHeads:
 
     def take_apart(self, data: bytes) -> tuple[int, bytes] | None:
         """Return status and body where `data` is exactly one answer whose head is known."""
-        end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        end = data.find(b"\r\n\r\n") + 4
         status, size = self._known.get(data[:end], _UNKNOWN)
         return (status, data[end:]) if len(data) == size else None
 
     def learn(self, data: bytes, answer: Answer) -> None:
         """Remember the head of `data`, the last that made `answer` complete, where it was the first too."""
-        end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        end = data.find(b"\r\n\r\n") + 4
         alone = answer.fed == len(data) == end + len(answer.body)
         if alone and answer.sized and answer.keep_alive:
             if len(self._known) >= _MOST_KNOWN:
@@ -164,6 +164,5 @@ class KnownHeads:
             self._known[data[:end]] = (answer.status, len(data))
 
 
-_END_OF_HEAD = b"\r\n\r\n"
 _UNKNOWN = (0, -1)
 _MOST_KNOWN = 256

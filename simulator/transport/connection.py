@@ -2,7 +2,7 @@
 
 A call's time limit needs no cancel scope: every connection has at most one timer, which looks at the
 connection's current deadline when it fires and goes back to sleep if that has moved on. The same timer
-closes idle connections.
+closes idle connections, and so never sleeps for longer than one may be idle.
 """
 
 import math
@@ -21,6 +21,9 @@ from simulator.transport.base import Route
 from simulator.transport.failures import fault_of_exception
 from simulator.transport.poll import Poller
 from simulator.transport.wire import RECEIVE_BYTES, Tls, send_rest
+
+IDLE_S = 60.0
+"""How long an idle connection is kept."""
 
 
 class Asker(Protocol):
@@ -76,7 +79,9 @@ class Connection:
             return  # it was called off meanwhile
         payload, self._payload = self._payload, b""
         sent = self._sent = self._sent or self._poller.now()
-        self.limit(sent + self._route.time_limit_s)
+        deadline = self._deadline = sent + self._route.time_limit_s
+        if self._timer is None or deadline < self._timer.when:
+            self._look_at(min(deadline, sent + IDLE_S))
         self._send(payload if self.tls is None else self.tls.encrypt(payload))
 
     def _send(self, data: bytes) -> None:
@@ -183,17 +188,16 @@ class Connection:
 
     # -- its life
 
-    def limit(self, until: float) -> None:
-        """Let the connection be closed at `until` unless the limit is moved before."""
-        self._deadline = until
-        if self._timer is None or until < self._timer.when:
-            self._stop_timer()
-            self._timer = self._timers.call_at(until, self._look)
+    def _look_at(self, when: float) -> None:
+        self._stop_timer()
+        self._timer = self._timers.call_at(when, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if trio.current_time() < self._deadline:
-            self.limit(self._deadline)
+        now = trio.current_time()
+        until = self.idle_since + IDLE_S if self.asker is None else self._deadline
+        if now < until:
+            self._look_at(min(until, now + IDLE_S))
         elif self.asker is None:
             self.close()
         else:

@@ -26,9 +26,6 @@ from simulator.transport.failures import fault_of_exception
 from simulator.transport.poll import Poller, Spawn, make_poller
 from simulator.transport.wire import Address, Tls, begin_to_connect, connect
 
-IDLE_S = 60.0
-"""How long an idle connection is kept."""
-
 _RESOLVED_FOR_S = 30.0
 _FAILED_FOR_S = 0.5  # long enough for a burst, shorter than the usual back-off: a retry asks anew
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -68,7 +65,6 @@ class Pool:
             self._session = connection.tls.session
         connection.served += 1
         connection.idle_since = now
-        connection.limit(now + IDLE_S)
         self._idle.append(connection)
 
     def drop(self, connection: Connection) -> None:

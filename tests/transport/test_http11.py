@@ -11,7 +11,8 @@ import trio
 from simulator.faults import Fault
 from simulator.testing import HANG, ScriptServer, ok
 from simulator.transport import http11
-from simulator.transport.http11 import IDLE_S, Http11
+from simulator.transport.connection import IDLE_S
+from simulator.transport.http11 import Http11
 from simulator.transport.poll import Poller
 from tests.transport.contract import HEAD, TransportContract
 from tests.transport.lab import STRANGER, Lab, server_context

@@ -9,40 +9,32 @@ from collections.abc import Callable
 from simulator.measure.tally import Tally
 from simulator.model import Attempt, Transcript
 
-_ATTEMPTS, _TRANSCRIPTS = 64, 8
-"""How many are put by at most: a call may have to wait until so many have been entered, 0.1 ms."""
+_AT_ONCE = 8
+"""Transcripts that are put by at most: a call may have to wait until so many have been entered, 0.1 ms."""
 
 
 class Books:
-    """Enters attempts and transcripts into a tally, and hands the transcripts on to be written down."""
+    """Enters attempts and transcripts into a tally, and hands the transcripts on to be written down.
+
+    `put_attempt` puts an attempt by. It is a list's own method, because it is called for every attempt.
+    """
 
     def __init__(self, tally: Tally, write: Callable[[Transcript], None]) -> None:
         self._tally, self._write = tally, write
         self._attempts: list[Attempt] = []
         self._transcripts: list[Transcript] = []
-
-    def put_attempt(self, attempt: Attempt) -> None:
-        """Put an attempt by."""
-        self._attempts.append(attempt)
-        if len(self._attempts) >= _ATTEMPTS:
-            self._enter_attempts()
+        self.put_attempt: Callable[[Attempt], None] = self._attempts.append
 
     def put_transcript(self, transcript: Transcript) -> None:
-        """Put by a rollout that was started and has ended."""
+        """Put by a rollout that was started and has ended; enter all when that makes many."""
         self._transcripts.append(transcript)
-        if len(self._transcripts) >= _TRANSCRIPTS:
-            self._enter_transcripts()
+        if len(self._transcripts) >= _AT_ONCE:
+            self.enter()
 
     def enter(self) -> None:
-        """Enter all that was put by: for whoever is about to look at the tally."""
-        self._enter_attempts()
-        self._enter_transcripts()
-
-    def _enter_attempts(self) -> None:
+        """Enter all that was put by: every now and then, and for whoever is about to look at the tally."""
         self._tally.add_attempts(self._attempts)
         self._attempts.clear()
-
-    def _enter_transcripts(self) -> None:
         for transcript in self._transcripts:
             self._tally.add_transcript(transcript)
         for transcript in self._transcripts:

@@ -62,7 +62,7 @@ class Play:
 
     def _go_on(self, value: Any) -> None:
         """Go on with what was waited for: a reply, a turn's outcomes, or just the moment."""
-        while value is not _WAITING:
+        while True:
             try:
                 step = self._generator.send(value)
             except StopIteration as stop:
@@ -75,22 +75,27 @@ class Play:
                 self._next = step
                 self._under_way = self._driver.timers.call_at(step.due, self._wake)
                 return
+            if isinstance(step, Send):
+                self._under_way = self._driver.transport.send(step.endpoint, step.body, self._go_on)
+                return
             value = self._do(step)
-        else:
-            return
+            if value is _WAITING:
+                return
         self._under_way = None
         self._audience.ended(self._number, result)
 
     def _wake(self) -> None:
         step, self._next = self._next, None
-        assert step is not None  # noqa: S101 it was kept when the timer was set
-        self._go_on(self._do(step))
-
-    def _do(self, step: Send | Wait | Calls) -> Any:
-        """Do what is due; returns what came of it, or that it has to be waited for."""
         if isinstance(step, Send):
             self._under_way = self._driver.transport.send(step.endpoint, step.body, self._go_on)
-            return _WAITING
+            return
+        assert step is not None  # noqa: S101 it was kept when the timer was set
+        value = self._do(step)
+        if value is not _WAITING:
+            self._go_on(value)
+
+    def _do(self, step: Wait | Calls) -> Any:
+        """Do what is due; returns what came of it, or that it has to be waited for."""
         if isinstance(step, Wait):
             return None
         self._under_way = fork = Fork(self._driver, step, self)

@@ -7,7 +7,7 @@ that of the setting the text stands in.
 import math
 import random
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import msgspec
 
@@ -17,17 +17,15 @@ Draw = Callable[[random.Random], float]
 
 
 class Distribution(msgspec.Struct, frozen=True):
-    """A parsed distribution: `draw(rng)` gives one value, never negative."""
+    """A parsed distribution: `draw(rng)` gives one value, never negative.
+
+    `draw_count(rng)` gives a whole number whose mean is the distribution's: the fraction decides by chance.
+    """
 
     text: str
     draw: Draw
     mean: float
-
-    def draw_count(self, rng: random.Random) -> int:
-        """Draw a whole number whose mean is the distribution's: the fraction decides by chance."""
-        value = self.draw(rng)
-        whole = int(value)
-        return whole if whole == value else whole + (rng.random() < value - whole)
+    draw_count: Callable[[random.Random], int]
 
 
 def parse_distribution(text: str, *, where: str = "") -> Distribution:
@@ -53,7 +51,9 @@ def _parse(text: str) -> Distribution:
     draw, mean = _FORMS[name](*_sized(name, parameters))
     if not math.isfinite(mean):
         raise OverflowError(text)
-    return Distribution(text, draw, mean)
+    if name == "constant" and mean == int(mean):
+        return Distribution(text, draw, mean, partial(_same, int(mean)))
+    return Distribution(text, draw, mean, _counting(draw))
 
 
 def _mix(text: str, parts: Sequence[str]) -> Distribution:
@@ -68,7 +68,24 @@ def _mix(text: str, parts: Sequence[str]) -> Distribution:
     if abs(total - 100) > 1e-9:
         raise ValueError(text)
     mean = math.fsum(w * c.mean for w, c in zip(weights, choices, strict=True)) / total
-    return Distribution(text, lambda rng: rng.choices(choices, weights)[0].draw(rng), mean)
+
+    def draw(rng: random.Random) -> float:
+        return rng.choices(choices, weights)[0].draw(rng)
+
+    return Distribution(text, draw, mean, _counting(draw))
+
+
+def _counting(draw: Draw) -> Callable[[random.Random], int]:
+    def draw_count(rng: random.Random) -> int:
+        value = draw(rng)
+        whole = int(value)
+        return whole if whole == value else whole + (rng.random() < value - whole)
+
+    return draw_count
+
+
+def _same(count: int, _rng: random.Random) -> int:
+    return count
 
 
 def _number(text: str) -> float:

@@ -71,7 +71,7 @@ class Connection:
         `sent` is when the call began, if that was before now.
         """
         self.asker, self._route, self._payload, self._sent = asker, route, payload, sent
-        self._first_byte, self._read_delay, self.keep = None, 0.0, False
+        self._first_byte, self._read_delay = None, 0.0
         self._poller.afterwards(self._send_request)
 
     def _send_request(self) -> None:

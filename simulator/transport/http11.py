@@ -211,7 +211,7 @@ class Exchange:
     def ended(self, connection: Connection, reply: Reply) -> None:
         """Deliver the reply, or send the request once more."""
         self._lane.pool.give_back(connection, reply.done)
-        if reply.fault is Fault.RESET and self._met_idle_limit(connection, reply):
+        if reply.fault is not None and self._met_idle_limit(connection, reply):
             self._resent = True
             self._begin_afresh()
             return
@@ -225,7 +225,8 @@ class Exchange:
     def _met_idle_limit(self, connection: Connection, reply: Reply) -> bool:
         """Tell whether the peer most likely closed the connection for its idleness just when we used it."""
         return (
-            reply.reused
+            reply.fault is Fault.RESET
+            and reply.reused
             and not self._resent
             and reply.done - reply.sent <= RESEND_WITHIN_S
             and reply.sent - connection.idle_since >= RESEND_AFTER_S

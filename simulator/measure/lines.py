@@ -114,15 +114,17 @@ class LineWriter:
         # Done for every call of a run, hence positional, and without a function for the rounding.
         origin, call, attempts = self._origin, outcome.call, []
         for attempt in outcome.attempts:
-            first_byte = attempt.first_byte
-            if first_byte is not None:
-                first_byte = ((first_byte - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000
+            first_byte, done = attempt.first_byte, attempt.done
+            done_ms = ((done - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000
+            first_byte_ms = None if first_byte is None else done_ms
+            if first_byte is not None and first_byte != done:
+                first_byte_ms = ((first_byte - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000
             attempts.append(
                 AttemptLine(
                     ((attempt.due - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
                     ((attempt.sent - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
-                    first_byte,
-                    ((attempt.done - origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
+                    first_byte_ms,
+                    done_ms,
                     attempt.status,
                     attempt.fault,
                 )

@@ -24,6 +24,7 @@ policy = "bench"
 
 [load]
 {load}
+{ramp}
 duration_s = {seconds}
 time_scale = {time_scale}
 tokens_per_s = 100
@@ -70,8 +71,9 @@ def ours(
     load = f'mode = "steady"\nin_flight = {work.callers}'
     if rollouts_per_s is not None:
         load = f'mode = "rate"\nrollouts_per_s = {rollouts_per_s:.3f}'
-    # What is counted begins after the ramp; without think time there is none worth the name.
+    # What is counted begins after the ramp; without think time all begin at once.
     ramp_s = _RAMP_S if work.think_s else 0.0
+    ramp = "" if work.think_s or rollouts_per_s is not None else "ramp_s = 0.0"
     seconds = ramp_s + work.seconds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -79,7 +81,7 @@ def ours(
         calls = CALLS_PER_ROLLOUT - 1
         scenario = folder / "bench.toml"
         scenario.write_text(
-            _SCENARIO.format(load=load, seconds=seconds, time_scale=work.think_s, calls=calls)
+            _SCENARIO.format(load=load, ramp=ramp, seconds=seconds, time_scale=work.think_s, calls=calls)
         )
         command = [sys.executable, "-m", "simulator.cli", "run", str(scenario), "--out", str(folder / "out")]
         environ = {"SSL_CERT_FILE": str(work.ca)} if work.ca else {}

@@ -2,7 +2,9 @@
 
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,14 @@ import msgspec
 
 from tests.bench.children import BenchError, last_line, run
 from tests.bench.felt import Felt, percentiles
+from tests.bench.machine import cpu_s, open_files
 from tests.bench.work import Work, write_job
 
 CALLS_PER_ROLLOUT = 8
 """Seven of the tool and one of the grader."""
 
 _RAMP_S = 5.0  # as long as Locust's users take to be spawned
+_FILES_OF_ITS_OWN = 40
 _FINE = {0, 1, 3}  # passed, failed, untrustworthy: the bench judges for itself
 _SCENARIO = """
 job = "job.json"
@@ -45,6 +49,27 @@ class Ours(msgspec.Struct):
     steady: Felt
     calls: int
     calls_per_s: float
+
+
+class _CpuMeter:
+    """Reads the CPU time of a process while it runs, from its first connections on."""
+
+    def __init__(self, watch: Callable[[int], None]) -> None:
+        self._watch = watch
+        self._readings: list[tuple[float, float]] = []  # seconds of the clock, and of the CPU
+
+    def __call__(self, pid: int) -> None:
+        self._watch(pid)
+        with suppress(OSError):  # it is just ending
+            if self._readings or open_files(pid) > _FILES_OF_ITS_OWN:
+                self._readings.append((time.monotonic(), cpu_s(pid)))
+
+    def share(self, since_s: float, until_s: float) -> float:
+        """Return how much of a core it used between two moments, in seconds after its first connections."""
+        began = self._readings[0][0]
+        inside = [(at, cpu) for at, cpu in self._readings if since_s <= at - began <= until_s]
+        (first_at, first_cpu), (last_at, last_cpu) = inside[0], inside[-1]
+        return (last_cpu - first_cpu) / (last_at - first_at)
 
 
 class _AttemptLine(msgspec.Struct):
@@ -86,25 +111,27 @@ def ours(
         command = [sys.executable, "-m", "simulator.cli", "run", str(scenario), "--out", str(folder / "out")]
         environ = {"SSL_CERT_FILE": str(work.ca)} if work.ca else {}
         limit_s = 4 * seconds + 20 * CALLS_PER_ROLLOUT * work.think_s + 60
-        ended = run(command, limit_s, environ, watch)
+        meter = _CpuMeter(watch)
+        ended = run(command, limit_s, environ, meter)
         if ended.code not in _FINE:
             raise BenchError(f"exit code {ended.code}: {last_line(ended.stderr)}")
-        return _read(folder / "out", ramp_s, seconds, ended.peak_mb)
+        return _read(folder / "out", ramp_s, seconds, ended.peak_mb, meter)
 
 
-def _read(out: Path, ramp_s: float, seconds: float, peak_mb: float) -> Ours:
+def _read(out: Path, ramp_s: float, seconds: float, peak_mb: float, meter: _CpuMeter) -> Ours:
     report = msgspec.json.decode((out / "report.json").read_bytes())
     if report["tools"]["faults"] or report["rollouts"]["discarded"]:
         raise BenchError(f"calls failed: {report['tools']['faults']}")
     calls = sum(endpoint["attempts"] for endpoint in report["endpoints"])
-    cpu_us = report["generator"]["cpu"] * report["duration_s"] / calls * 1e6
     late, answer = _tool_times_ms(out / "rollouts.jsonl", ramp_s, seconds)
     # Rollouts that are on their way when the time is up still end: those seconds are not at full load.
     done = [sum(second) for second in zip(*report["series"]["done"].values(), strict=True)]
     full = done[int(ramp_s) : int(seconds)]
     read_delay_p99 = report["tools"].get("read_delay_ms", {}).get("p99")
     times = (*percentiles(late), *percentiles(answer))
-    steady = Felt(sum(full) / max(1, len(full)), *times, peak_mb, cpu_us, read_delay_p99)
+    calls_per_s = sum(full) / max(1, len(full))
+    cpu_us = meter.share(ramp_s, seconds) / calls_per_s * 1e6
+    steady = Felt(calls_per_s, *times, peak_mb, cpu_us, read_delay_p99)
     return Ours(report, steady, calls, calls / report["duration_s"])
 
 

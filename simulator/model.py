@@ -2,6 +2,9 @@
 
 Times named `..._s` are seconds; `due`, `sent`, `first_byte`, `done`, `started` and `ended` are seconds on
 the run's own monotonic clock (zero is arbitrary until `measure` subtracts the start of the run).
+
+What is made once per call, and can be no part of a circle, says `gc=False`: the garbage collector need not
+know of it.
 """
 
 from typing import Any, Literal

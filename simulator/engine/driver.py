@@ -75,9 +75,6 @@ class Play:
                 self._next = step
                 self._under_way = self._driver.timers.call_at(step.due, self._wake)
                 return
-            if isinstance(step, Send):
-                self._under_way = self._driver.transport.send(step.endpoint, step.body, self._go_on)
-                return
             value = self._do(step)
             if value is _WAITING:
                 return
@@ -86,16 +83,16 @@ class Play:
 
     def _wake(self) -> None:
         step, self._next = self._next, None
-        if isinstance(step, Send):
-            self._under_way = self._driver.transport.send(step.endpoint, step.body, self._go_on)
-            return
         assert step is not None  # noqa: S101 it was kept when the timer was set
         value = self._do(step)
         if value is not _WAITING:
             self._go_on(value)
 
-    def _do(self, step: Wait | Calls) -> Any:
+    def _do(self, step: Send | Wait | Calls) -> Any:
         """Do what is due; returns what came of it, or that it has to be waited for."""
+        if isinstance(step, Send):
+            self._under_way = self._driver.transport.send(step.endpoint, step.body, self._go_on)
+            return _WAITING
         if isinstance(step, Wait):
             return None
         self._under_way = fork = Fork(self._driver, step, self)

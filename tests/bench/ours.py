@@ -19,7 +19,7 @@ CALLS_PER_ROLLOUT = 8
 """Seven of the tool and one of the grader."""
 
 _RAMP_S = 5.0  # as long as Locust's users take to be spawned
-_FILES_OF_ITS_OWN = 40
+_FILES_OF_ITS_OWN = 12
 _FINE = {0, 1, 3}  # passed, failed, untrustworthy: the bench judges for itself
 _SCENARIO = """
 job = "job.json"

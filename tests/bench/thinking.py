@@ -30,8 +30,8 @@ _CLIENTS: dict[str, Callable[[Work], Felt]] = {
 
 _LATE = (
     "Late is how long after the end of its caller's thinking a call left, answer from then to its end."
-    " nginx takes next to no time, so that both are the client's own doing. Counted once all are under way:"
-    " Locust spawns them in 5 s, ours starts them all at once, 5 s before. Unread is how long, as ours says"
+    " nginx takes next to no time, so that both are the client's own doing. Counted once all are under way,"
+    " which takes both 5 s. Unread is how long, as ours says"
     " of its whole run with its start, answers may have lain here before it read them."
 )
 

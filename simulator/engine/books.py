@@ -1,7 +1,8 @@
 """The books of a shard: what has happened is put by, and entered several entries at a time.
 
 Entering an attempt or a rollout is code that comes round once per call, when what it needs has long left the
-processor's caches. Done for several in a row it takes half the time, and calls need not wait for it.
+processor's caches. Done for several in a row it takes less. Attempts wait for the next rollouts to end, or
+for somebody to look.
 """
 
 from collections.abc import Callable

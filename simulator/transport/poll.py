@@ -6,7 +6,7 @@ from all sockets of the batch; then it is handed on; then what that made people 
 to all of them before the next thing takes a fifth less time than to do all with each, and a server on this
 machine is woken once and not each time.
 
-A round through Trio costs as much as two or three calls, and one more where a timer ends its nap. So the
+A round through Trio costs about as much as a call, and another one where a timer ends its nap. So the
 poller stays awake while there is something to do, or will be within the millisecond that is the finest Trio
 can sleep for: it polls again, and wakes the timers that are due itself.
 """

@@ -75,13 +75,13 @@ def _failed(summary: Summary, verdict: Verdict) -> str:
 
 def _invalid(summary: Summary, _: Verdict) -> str:
     lost = _lost(summary, "discarded")
-    return f"the generator could not keep up: these are its numbers, not the endpoints'; {lost}"
+    return f"the generator itself, and not only the endpoints, made these numbers; {lost}"
 
 
 def _stopped_early(summary: Summary, verdict: Verdict) -> str:
     rollouts, ended = summary.rollouts, _ended(summary)
     gates = _gates_failed(verdict) if failed_gates(verdict) else "every gate holds"
-    so_far = f"{gates} so far" if summary.generator.trustworthy else "the generator could not keep up"
+    so_far = f"{gates} so far" if summary.generator.trustworthy else "the generator itself made these numbers"
     return (
         f"stopped after {count(ended)} of {counted(rollouts.planned, 'rollout')}; of those that ended,"
         f" {count(rollouts.discarded)} would have been discarded ({share(rollouts.discarded_rate)});"

@@ -198,7 +198,7 @@ def _generator(summary: Summary) -> Text:
         f"{who}{generator.cpu:.0%} of a core; its own loop {duration_ms(generator.lag_ms.p99)} late at p99,"
         f" {duration_ms(generator.lag_ms.max)} at most"
     )
-    return Text(said) if generator.trustworthy else Text(f"COULD NOT KEEP UP: {said}", "bold yellow")
+    return Text(said) if generator.trustworthy else Text(f"NOT TO BE TRUSTED: {said}", "bold yellow")
 
 
 def _run(summary: Summary) -> str:

@@ -16,7 +16,7 @@ from simulator.engine.pacing import SharedPacers
 from simulator.engine.shard import Played, Setup, Tools, play
 from simulator.measure.histogram import Histogram
 from simulator.measure.tally import Tally
-from simulator.measure.trust import GeneratorSample
+from simulator.measure.trust import Cores, GeneratorSample
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -95,6 +95,7 @@ class _PlayedBytes(msgspec.Struct, array_like=True):
     wall_s: float
     lag: str
     waited_s: float | None
+    cores: Cores | None
     ended: float
     stopped: bool
     failure: str
@@ -110,6 +111,7 @@ def to_bytes(played: Played) -> bytes:
             sample.wall_s,
             sample.lag.to_text(),
             sample.waited_s,
+            sample.cores,
             played.ended,
             played.stopped,
             played.failure,
@@ -120,5 +122,6 @@ def to_bytes(played: Played) -> bytes:
 def from_bytes(data: bytes) -> Played:
     """Read what `to_bytes` wrote."""
     read = msgspec.msgpack.decode(data, type=_PlayedBytes)
-    sample = GeneratorSample(read.cpu_s, read.wall_s, Histogram.from_text(read.lag), read.waited_s)
+    lag = Histogram.from_text(read.lag)
+    sample = GeneratorSample(read.cpu_s, read.wall_s, lag, read.waited_s, read.cores)
     return Played(Tally.from_bytes(read.tally), sample, read.ended, read.stopped, read.failure)

@@ -7,10 +7,12 @@ from simulator.measure.trust import (
     MOST_DELAY_MS,
     MOST_DELAY_SHARE,
     MOST_LAG_MS,
+    MOST_SHARED,
     MOST_STALL_MS,
     MOST_WAITED,
     MOST_WAITED_FOR_CPU,
     TELLING_S,
+    Cores,
     GeneratorSample,
     Measured,
     judge,
@@ -27,9 +29,10 @@ def lags(*ms, ticks=0):
     return histogram
 
 
-def sample(*late_ms, ticks=0, cpu=0.1, wall_s=10.0, waited=None):
+def sample(*late_ms, ticks=0, cpu=0.1, wall_s=10.0, waited=None, spare=None, cores=1):
     waited_s = None if waited is None else waited * wall_s
-    return GeneratorSample(cpu * wall_s, wall_s, lags(*late_ms, ticks=ticks), waited_s)
+    told = None if spare is None else Cores(cores, spare * wall_s)
+    return GeneratorSample(cpu * wall_s, wall_s, lags(*late_ms, ticks=ticks), waited_s, told)
 
 
 def reasons(*samples, endpoints=(), lost=()):
@@ -129,6 +132,82 @@ def test_waiting_is_told_only_by_a_run_that_was_long_enough_where_the_system_kno
     assert (judged.waited, judged.trustworthy) == (told, told is None)
 
 
+@pytest.mark.parametrize(
+    ("cpu", "spare", "shared"),
+    [
+        (0.05, 0.0, 0.95),
+        (0.05, 0.94, 0.01),
+        (0.05, 0.96, 0.0),
+        (0.99, 0.0, 0.01),
+        (0.30, 0.7 - MOST_SHARED - 0.01, MOST_SHARED + 0.01),
+        (0.30, 0.7 - MOST_SHARED + 0.01, MOST_SHARED - 0.01),
+    ],
+    ids=[
+        "a busy loop beside a light load",
+        "hardly anything else",
+        "a core of its own",
+        "a saturated core",
+        "more",
+        "less",
+    ],
+)
+def test_what_the_generator_leaves_unused_and_nowhere_is_spare_others_had(cpu, spare, shared):
+    judged = judge([sample(cpu=cpu, spare=spare, waited=0.01)], ())
+    assert judged.shared == pytest.approx(shared)
+    assert judged.trustworthy is (shared < MOST_SHARED)
+
+
+def test_a_shared_core_is_told_once():
+    assert the_reason(sample(cpu=0.4, waited=0.5, spare=0.0)) == (
+        "other programs had 60% of the generator's core, and no other was free: give it a core of its own"
+    )
+
+
+def test_shared_cores_of_several_processes_are_told_once():
+    assert the_reason(*[sample(cpu=0.4, waited=0.5, spare=0.0, cores=2)] * 2) == (
+        "other programs had 60% of the generator's cores, and no other was free: give each process a core of"
+        " its own, or ask for fewer `--processes`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("processes", "spare", "shared"),
+    [
+        (2, 3.8, 0.0),
+        (2, 2.8, 0.0),
+        (4, 3.6, 0.0),
+        (4, 2.6, 0.25),
+        (4, 1.6, 0.5),
+        (8, 3.2, 0.0),
+        (8, 1.2, 0.5),
+    ],
+    ids=[
+        "two, alone",
+        "two, beside a busy loop",
+        "four, alone",
+        "four, one of them beside a busy loop",
+        "four, two of them beside busy loops",
+        "more than there are cores, alone",
+        "more than there are cores, beside two busy loops",
+    ],
+)
+def test_several_processes_need_a_core_each_as_far_as_there_are_any(processes, spare, shared):
+    judged = judge([sample(cpu=0.1, spare=spare, cores=4)] * processes, ())
+    assert judged.shared == pytest.approx(shared)
+
+
+def test_of_two_readings_of_the_same_cores_the_kinder_one_counts():
+    kinder, other = sample(cpu=0.1, spare=1.8, cores=3), sample(cpu=0.1, spare=0.1, cores=3)
+    judged = judge([kinder, other, sample(cpu=0.1)], ())
+    assert judged.shared == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("wall_s", "spare"), [(TELLING_S - 0.1, 0.0), (60.0, None), (0.0, None)])
+def test_a_shared_core_is_told_only_by_a_run_that_was_long_enough_where_the_system_knows(wall_s, spare):
+    judged = judge([sample(wall_s=wall_s, spare=spare)], ())
+    assert (judged.shared, judged.trustworthy) == (None, True)
+
+
 # -- endpoints
 
 
@@ -191,7 +270,8 @@ def test_a_process_that_died_makes_a_run_untrustworthy_and_comes_first():
 def test_where_all_processes_died_that_is_all_there_is_to_say():
     judged = judge([], (), ["one died", "two died"])
     assert judged.reasons == ("one died", "two died")
-    assert (judged.trustworthy, judged.cpu, judged.waited, judged.processes) == (False, 0.0, None, 0)
+    assert (judged.trustworthy, judged.cpu, judged.processes) == (False, 0.0, 0)
+    assert (judged.waited, judged.shared) == (None, None)
 
 
 def test_every_reason_is_told():

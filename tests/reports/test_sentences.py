@@ -29,7 +29,7 @@ def every_reason(summary, verdict):
         (
             invalid,
             (
-                "the generator could not keep up: these are its numbers, not the endpoints';"
+                "the generator itself, and not only the endpoints, made these numbers;"
                 " 0 of 32 rollouts per step discarded (0.0%)"
             ),
         ),

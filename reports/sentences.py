@@ -73,15 +73,17 @@ def _failed(summary: Summary, verdict: Verdict) -> str:
     return f"{_lost(summary, 'discarded')}, but {_gates_failed(verdict)}"
 
 
+_UNTRUSTED = "the generator itself, and not only the endpoints, made these numbers"
+
+
 def _invalid(summary: Summary, _: Verdict) -> str:
-    lost = _lost(summary, "discarded")
-    return f"the generator itself, and not only the endpoints, made these numbers; {lost}"
+    return f"{_UNTRUSTED}; {_lost(summary, 'discarded')}"
 
 
 def _stopped_early(summary: Summary, verdict: Verdict) -> str:
     rollouts, ended = summary.rollouts, _ended(summary)
     gates = _gates_failed(verdict) if failed_gates(verdict) else "every gate holds"
-    so_far = f"{gates} so far" if summary.generator.trustworthy else "the generator itself made these numbers"
+    so_far = f"{gates} so far" if summary.generator.trustworthy else _UNTRUSTED
     return (
         f"stopped after {count(ended)} of {counted(rollouts.planned, 'rollout')}; of those that ended,"
         f" {count(rollouts.discarded)} would have been discarded ({share(rollouts.discarded_rate)});"

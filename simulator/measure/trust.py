@@ -13,8 +13,8 @@ MOST_WAITED = 0.08
 MOST_WAITED_FOR_CPU = 0.75
 """Waiting for the core counts where it took both so much of the run, and so much of the time on the core."""
 MOST_SHARED = 0.4
-"""A program that never sleeps takes all that a generator leaves, and half of what both want. Systems let the
-one that sleeps more go first, so a light load leaves late by little; who needs most of a core has to wait."""
+"""Beside a program that never sleeps a light generator hardly waits, because the system lets the one that
+sleeps more go first: but nothing of the core is spare. A generator that needs more than half of it waits."""
 TELLING_S = 3.0
 """What a run of less time tells of its company on the core is chance."""
 MOST_DELAY_MS = 200.0

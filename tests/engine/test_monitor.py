@@ -160,12 +160,17 @@ async def test_a_system_without_affinity_does_not_tell_what_was_spare(clock, sta
     assert Monitor().sample().cores is None
 
 
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this kernel keeps no such statistics")
-async def test_this_kernel_tells(clock):
+counts = pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="this kernel keeps no such statistics"
+)
+
+
+@counts
+async def test_this_kernel_tells_how_long_the_generator_waited(clock):
     assert Monitor().sample().waited_s >= 0.0
 
 
-@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="not Linux")
+@counts
 async def test_this_kernel_tells_what_was_spare(clock):
     cores = Monitor().sample().cores
     assert cores.number >= 1

@@ -49,6 +49,15 @@ def test_the_headline(case, said):
     assert headline(*case()) == said
 
 
+def test_the_headline_of_an_interrupted_run_that_cannot_be_trusted_says_so_instead_of_the_gates():
+    summary, verdict = interrupted()
+    late = msgspec.structs.replace(summary, generator=invalid()[0].generator)
+    assert headline(late, verdict) == (
+        "stopped after 12 of 32 rollouts; of those that ended, 0 would have been discarded (0.0%);"
+        " the generator itself, and not only the endpoints, made these numbers"
+    )
+
+
 def test_discarded_rollouts_that_the_gates_allow():
     summary, _ = failing()
     gates = (GateResult("rollouts.discarded_rate < 5%", 0.027, "share", True),)

@@ -19,11 +19,16 @@ class PreflightError(Exception):
 class InputError(PreflightError):
     """A file, setting or argument that cannot be used.
 
-    `where` is `file`, `file:line` or an option's name, as linters print it; `remedy` says what to do.
+    `where` is `file`, `file:line` or an option's name, as linters print it; `remedy` says what to do; `code`
+    is that of the finding which a check makes of it.
     """
 
-    def __init__(self, message: str, *, where: str = "", remedy: str = "") -> None:
+    code = "job.unusable"
+
+    def __init__(self, message: str, *, where: str = "", remedy: str = "", code: str = "") -> None:
         self.message, self.where, self.remedy = message, where, remedy
+        if code:
+            self.code = code
         super().__init__((f"{where}: " if where else "") + message + (f"; {remedy}" if remedy else ""))
 
 
@@ -34,13 +39,19 @@ class JobError(InputError):
 class DatasetError(InputError):
     """A line of a dataset cannot be used."""
 
+    code = "dataset.unusable_row"
+
 
 class ScenarioError(InputError):
     """The scenario's TOML cannot be used."""
 
+    code = "scenario.unusable"
+
 
 class GateError(InputError):
     """A gate cannot be parsed, or names something that the run will not measure."""
+
+    code = "scenario.unusable"
 
 
 class PolicyError(PreflightError):

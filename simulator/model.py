@@ -17,6 +17,7 @@ EndpointKind = Literal["tool", "grader"]
 Split = Literal["train", "valid"]
 PhaseKind = Literal["training", "evaluation", "steady", "rate"]
 LoadMode = Literal["training", "steady", "rate"]
+Severity = Literal["error", "warning", "note"]
 
 
 # -- what will be submitted ------------------------------------------------------------------------------
@@ -76,7 +77,10 @@ class FunctionTool(msgspec.Struct, frozen=True):
 
 
 class Item(msgspec.Struct, frozen=True):
-    """A dataset row. `json` holds the bytes of the whole row, ready to go into requests."""
+    """A dataset row. `json` holds the bytes of the whole row, ready to go into requests.
+
+    `line` and `column` are where it begins in its file, from 1.
+    """
 
     index: int
     split: Split
@@ -84,6 +88,7 @@ class Item(msgspec.Struct, frozen=True):
     json: msgspec.Raw
     row: dict[str, Any]
     tools: tuple[FunctionTool, ...] = ()
+    column: int = 1
 
 
 # -- what the model does ---------------------------------------------------------------------------------
@@ -277,10 +282,18 @@ class TrainerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A coded result of a check."""
+    """A coded result of a check; `simulator.findings` has the codes.
+
+    `where` is `file:line:column` for what stands in a file. `request` and `answer` are cuts of what was sent
+    and what came back, without secrets; "" where nothing was sent.
+    """
 
     code: str
-    severity: Literal["error", "warning", "note"]
+    severity: Severity
     endpoint: str
     message: str
     remedy: str
+    effect: str = ""
+    where: str = ""
+    request: str = ""
+    answer: str = ""

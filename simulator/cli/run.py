@@ -2,7 +2,6 @@
 
 import os
 import resource
-import sys
 from contextlib import ExitStack, suppress
 from functools import partial
 
@@ -42,8 +41,6 @@ def run(target: str, /, options: RunOptions = _DEFAULTS) -> int:
         A bundled scenario's name (`finqa`), a scenario TOML, or a job's JSON.
     """
     prepared = prepare(target, options, os.environ)
-    for finding in prepared.scenario.findings:
-        print(f"{finding.severity}: {finding.message}; {finding.remedy}", file=sys.stderr)
     ask_before_leaving(prepared.scenario, prepared.setup.phases, assume_yes=options.yes)
     return _play(prepared, target, options)
 
@@ -86,7 +83,7 @@ def _tell(prepared: Prepared, summary: Summary) -> int:
     written, refusal = [JOURNAL], None
     try:
         with writing(prepared.out):
-            written += write_reports(prepared.out, summary, verdict, prepared.scenario.findings)
+            written += write_reports(prepared.out, summary, verdict)
     except InputError as error:
         refusal = error
     stdout_console().print(render(summary, verdict, written, prepared.out))

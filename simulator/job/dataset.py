@@ -1,67 +1,70 @@
 """Datasets: JSONL, one `Item` a row, every row held to the contract before anything is sent."""
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from simulator.errors import DatasetError
-from simulator.job.document import Node, decode_utf8, listed, parse, read_bytes
+from simulator.job.document import (
+    Complain,
+    Node,
+    Source,
+    attempt,
+    decode_utf8,
+    listed,
+    parse,
+    read_bytes,
+    refuse,
+)
 from simulator.job.jobfile import JobFile
 from simulator.job.strictjson import printable, quoted
-from simulator.model import Finding, FunctionTool, Item, Split
+from simulator.model import FunctionTool, Item, Split
 
-FEWEST_ROWS = 10
-"""The published samples want at least this many rows in each file."""
+ROLES = frozenset({"assistant", "developer", "function", "system", "tool", "user"})
+"""Whose a message of chat completions may be."""
+
+UNREADABLE, NOT_JSON = "dataset.unreadable", "dataset.not_json"
 
 _JSON_SPACE = b" \t\r\n"
 
 
-def read_dataset(path: Path, split: Split, job: JobFile) -> tuple[Item, ...]:
-    """Read the rows at `path`; DatasetError, with line and column, at the first that cannot be used.
+def read_dataset(path: Path, split: Split, job: JobFile, complain: Complain = refuse) -> tuple[Item, ...]:
+    """Read the rows at `path`; complain with a DatasetError, with line and column, of those that are none.
 
-    Blank lines are skipped; `Item.index` counts rows from 0, `Item.line` lines from 1.
+    Blank lines are skipped; `Item.index` counts usable rows from 0, `Item.line` lines from 1.
     """
-    data = read_bytes(path, DatasetError, "check the path, or pass --train and --valid")
-    items = tuple(
-        _item(index, split, number, line, Node.object(row))
-        for index, (number, line, row) in enumerate(_rows(data, printable(path), job))
-    )
-    if not items:
-        raise DatasetError("has no rows", where=printable(path), remedy="write one JSON object a line")
-    return items
-
-
-def too_few_rows(items: tuple[Item, ...], file: str) -> tuple[Finding, ...]:
-    """Return a warning where the dataset has fewer than `FEWEST_ROWS`."""
-    if len(items) >= FEWEST_ROWS:
-        return ()
-    message = f"{file}: {len(items)} rows, fewer than the {FEWEST_ROWS} that are asked for"
-    return (_warning("dataset.too_few_rows", message, "add rows before the job is submitted"),)
-
-
-def rows_without_tools(items: tuple[Item, ...], file: str) -> tuple[Finding, ...]:
-    """Return a warning where rows declare no tools, so that a synthetic policy has no schema to go by."""
-    bare = [item for item in items if not item.tools]
-    if not bare:
-        return ()
-    message = f"{file}:{bare[0].line}: {len(bare)} rows declare no `tools`: synthetic calls carry only `{{}}`"
-    remedy = "add the tools with their schemas to the rows, or use a scripted policy"
-    return (_warning("dataset.rows_without_tools", message, remedy),)
-
-
-def _warning(code: str, message: str, remedy: str) -> Finding:
-    return Finding(code=code, severity="warning", endpoint="", message=message, remedy=remedy)
-
-
-def _rows(data: bytes, file: str, job: JobFile) -> Iterator[tuple[int, bytes, Node]]:
+    data = read_bytes(path, DatasetError, "check the path, or pass --train and --valid", UNREADABLE)
+    file, rows = printable(path), 0
+    items: list[Item] = []
     for number, line in enumerate(data.split(b"\n"), start=1):
-        if line.strip(_JSON_SPACE):
-            row = parse(file, decode_utf8(line, file, DatasetError, line=number), DatasetError, line=number)
-            _check_messages(row)
-            _check_tools(row, job)
-            yield number, line, row
+        if not line.strip(_JSON_SPACE):
+            continue
+        rows += 1
+        node = attempt(complain, partial(_row, line, number, file))
+        if node is None:
+            continue
+        held = [attempt(complain, partial(check, node, job)) for check in (_check_messages, _check_tools)]
+        if all(held):
+            items.append(_item(len(items), split, number, line, node.value))
+    if not rows:
+        complain(
+            DatasetError("has no rows", where=file, remedy="write one JSON object a line", code=UNREADABLE)
+        )
+    return tuple(items)
+
+
+def row_node(item: Item, file: str) -> Node:
+    """Return the row as a node that knows where in `file` each of its values stands."""
+    return Node(Source(file, bytes(item.json).decode(), DatasetError, item.line, item.column), item.row)
+
+
+def _row(line: bytes, number: int, file: str) -> Node:
+    text = decode_utf8(line, file, DatasetError, line=number, code=NOT_JSON)
+    node = parse(file, text, DatasetError, line=number, code=NOT_JSON)
+    node.object()
+    return node
 
 
 def _item(index: int, split: Split, number: int, line: bytes, row: dict[str, Any]) -> Item:
@@ -73,23 +76,31 @@ def _item(index: int, split: Split, number: int, line: bytes, row: dict[str, Any
         json=msgspec.Raw(line.strip(_JSON_SPACE)),
         row=row,
         tools=tuple(FunctionTool(f["name"], f.get("parameters") or {}) for f in functions),
+        column=len(line) - len(line.lstrip(_JSON_SPACE)) + 1,
     )
 
 
-def _check_messages(row: Node) -> None:
-    node = row.required("messages", "give the row the conversation that the model is to continue")
+def _check_messages(row: Node, _job: JobFile) -> bool:
+    remedy = "give the row the conversation that the model is to continue"
+    node = row.required("messages", remedy, "dataset.no_messages")
     messages = node.elements()
     if not messages:
-        raise node.fail("messages is empty", "end it with a message from the user")
+        raise node.fail("messages is empty", "end it with a message from the user", "dataset.no_messages")
     for message in messages:
-        role = message.required("role", "give every message a role").text()
-    if role != "user":
+        role = message.required("role", "give every message a role")
+        if role.text() not in ROLES:
+            known = "known: " + listed(ROLES)
+            raise role.fail(f"no role {quoted(role.text())} is known", known, "dataset.unknown_role")
+    if role.value != "user":
         raise messages[-1].fail(
-            f"the last message is from {quoted(role)}, not from the user", "end it with the user's"
+            f"the last message is from {quoted(role.value)}, not from the user",
+            "end it with the user's",
+            "dataset.last_not_user",
         )
+    return True
 
 
-def _check_tools(row: Node, job: JobFile) -> None:
+def _check_tools(row: Node, job: JobFile) -> bool:
     node = row.member("tools")
     seen: set[str] = set()
     for tool in node.elements() if node else ():
@@ -99,8 +110,10 @@ def _check_tools(row: Node, job: JobFile) -> None:
         if name.text() not in job.tool_names:
             known = f"{printable(job.path)}, which has: {listed(job.tool_names)}"
             remedy = "add it to the job's tools, or take it out of the row"
-            raise name.fail(f"the tool {quoted(name.text())} is not in {known}", remedy)
+            message = f"the tool {quoted(name.text())} is not in {known}"
+            raise name.fail(message, remedy, "dataset.unknown_tool")
         seen.add(name.text())
+    return True
 
 
 def _check_tool(tool: Node) -> Node:

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
 from simulator.errors import InputError
 from simulator.job import locate, strictjson
 from simulator.job.strictjson import printable, quoted
+
+T = TypeVar("T")
 
 _PLAIN_KEY = re.compile(r"[\w-]{1,60}", re.ASCII)
 
@@ -27,17 +29,22 @@ _KINDS: dict[type, str] = {
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A JSON text, the file and line where it begins, and the exception that complaints about it are."""
+    """A JSON text, where in which file it begins, and the exception that complaints about it are."""
 
     file: str
     text: str
     error: type[InputError]
     line: int = 1
+    column: int = 1
 
-    def fail(self, offset: int, message: str, remedy: str) -> InputError:
-        """Return the complaint about the character at `offset`."""
+    def where(self, offset: int) -> str:
+        """Return `file:line:column` of the character at `offset`."""
         line, column = locate.line_and_column(self.text, offset)
-        return self.error(message, where=f"{self.file}:{self.line + line - 1}:{column}", remedy=remedy)
+        return f"{self.file}:{self.line + line - 1}:{column + (self.column - 1 if line == 1 else 0)}"
+
+    def fail(self, offset: int, message: str, remedy: str, code: str = "") -> InputError:
+        """Return the complaint about the character at `offset`."""
+        return self.error(message, where=self.where(offset), remedy=remedy, code=code)
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -52,21 +59,26 @@ class Node(msgspec.Struct, frozen=True):
         """The path as people write it: `tools[0].server_url`."""
         return "".join(_step(step) for step in self.path).removeprefix(".") or "the JSON"
 
-    def fail(self, message: str, remedy: str) -> InputError:
+    @property
+    def where(self) -> str:
+        """Where the value stands: `file:line:column`."""
+        return self.source.where(locate.offset_of(self.source.text, self.path))
+
+    def fail(self, message: str, remedy: str, code: str = "") -> InputError:
         """Return the complaint about this value."""
-        return self.source.fail(locate.offset_of(self.source.text, self.path), message, remedy)
+        return self.source.fail(locate.offset_of(self.source.text, self.path), message, remedy, code)
 
     def member(self, key: str) -> "Node | None":
         """Return the object's member; None where it is absent or null."""
         value = self.object().get(key)
         return None if value is None else Node(self.source, value, (*self.path, key))
 
-    def required(self, key: str, remedy: str) -> "Node":
+    def required(self, key: str, remedy: str, code: str = "") -> "Node":
         """Return the object's member, which must be there."""
         member = self.member(key)
         if member is None:
             owner = f"{self.name} has " if self.path else ""
-            raise self.fail(f"{owner}no `{key}`", remedy)
+            raise self.fail(f"{owner}no `{key}`", remedy, code)
         return member
 
     def members(self) -> list[tuple[str, "Node"]]:
@@ -105,34 +117,58 @@ class Node(msgspec.Struct, frozen=True):
         raise self.fail(f"{self.name} must be {expected}, not {_KINDS[type(self.value)]}", "mend the value")
 
 
-def parse(file: str, text: str, error: type[InputError], *, line: int = 1) -> Node:
+Complain = Callable[[InputError], None]
+"""Takes in what is wrong with an input; it may raise it, or note it and let the rest be read."""
+
+
+def refuse(error: InputError) -> None:
+    """Complain by raising: the first thing that is wrong is the last that is read."""
+    raise error
+
+
+def attempt(complain: Complain, read: Callable[[], T], code: str = "") -> T | None:
+    """Return what `read` returns; None where it raised an InputError, which then was complained of.
+
+    `code` is the error's where `read` gave it none of its own.
+    """
+    try:
+        return read()
+    except InputError as error:
+        if code and error.code == type(error).code:
+            error.code = code
+        complain(error)
+        return None
+
+
+def parse(file: str, text: str, error: type[InputError], *, line: int = 1, code: str = "") -> Node:
     """Decode `text`, which begins at `line` of `file`; `error` with line and column where it is not JSON."""
     source = Source(file, text, error, line)
     try:
         return Node(source, strictjson.decode(text))
     except strictjson.NotJson as problem:
-        raise source.fail(problem.offset, f"not JSON: {problem.message}", "mend the JSON") from None
+        raise source.fail(problem.offset, f"not JSON: {problem.message}", "mend the JSON", code) from None
 
 
-def read_bytes(path: Path, error: type[InputError], remedy: str = "check the path") -> bytes:
+def read_bytes(path: Path, error: type[InputError], remedy: str = "check the path", code: str = "") -> bytes:
     """Return what is in the file, without a byte order mark; `error` where it cannot be read."""
     try:
         return path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except FileNotFoundError:
-        raise error("no such file", where=printable(path), remedy=remedy) from None
+        raise error("no such file", where=printable(path), remedy=remedy, code=code) from None
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
-        raise error(f"cannot be read: {reason}", where=printable(path), remedy=remedy) from None
+        message = f"cannot be read: {reason}"
+        raise error(message, where=printable(path), remedy=remedy, code=code) from None
 
 
-def decode_utf8(data: bytes, file: str, error: type[InputError], *, line: int = 1) -> str:
+def decode_utf8(data: bytes, file: str, error: type[InputError], *, line: int = 1, code: str = "") -> str:
     """Return `data`, which begins at `line` of `file`, as text; `error` with line and column if not UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError as problem:
         before = data[: problem.start].decode()
         raise Source(file, before, error, line).fail(
-            len(before), "not UTF-8", "save the file as UTF-8"
+            len(before), "not UTF-8", "save the file as UTF-8", code
         ) from None
 
 

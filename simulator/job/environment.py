@@ -36,7 +36,8 @@ def expand(node: Node, environ: Environ | None) -> str:
         return text
     for name in references(text):
         if not environ.get(name):
-            raise node.fail(f"{node.name} needs ${{{name}}}, which is not set", f"export {name}=... first")
+            message = f"{node.name} needs ${{{name}}}, which is not set"
+            raise node.fail(message, f"export {name}=... first", "job.variable_unset")
     return _REFERENCE.sub(lambda found: environ[found[1]], text)
 
 

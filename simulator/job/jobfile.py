@@ -1,13 +1,23 @@
 """The job's JSON, as it is submitted or only its `reinforcement` object, read into `model.Job`."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from simulator.errors import JobError
-from simulator.job.document import Node, decode_utf8, listed, parse, read_bytes
+from simulator.job.document import (
+    Complain,
+    Node,
+    attempt,
+    decode_utf8,
+    listed,
+    parse,
+    read_bytes,
+    refuse,
+)
 from simulator.job.environment import Environ, read_headers, read_url, secrets_of
 from simulator.job.settings import RANGES, Range, range_problem
 from simulator.job.strictjson import printable, quoted
@@ -21,10 +31,18 @@ GRADER_TYPES = frozenset(
 """The graders a job may have; only `endpoint` is the customer's to serve."""
 
 
+UNREADABLE = Grader("unreadable", "grader")
+"""Stands in for a grader that was complained of."""
+
+
 class JobFile(msgspec.Struct, frozen=True):
-    """A job as read: where it was, and the datasets it names. `secrets` are to be redacted everywhere."""
+    """A job as read: where it was, and the datasets it names. `secrets` are to be redacted everywhere.
+
+    `node` is the object with tools and grader.
+    """
 
     path: Path
+    node: Node
     job: Job
     datasets: dict[Split, Node | None]
     secrets: tuple[str, ...]
@@ -35,17 +53,20 @@ class JobFile(msgspec.Struct, frozen=True):
         return frozenset(tool.name for tool in self.job.tools)
 
 
-def read_job(path: Path, environ: Environ | None) -> JobFile:
+def read_job(path: Path, environ: Environ | None, complain: Complain = refuse) -> JobFile:
     """Read the job at `path`, its `${NAME}`s from `environ` (None: leave them, nothing is to be sent).
 
-    Raises JobError, with line and column, for whatever makes the job unusable.
+    Complains with a JobError, which has line and column, of whatever makes the job unusable, and leaves that
+    part out; raises it where there is no job to read any further.
     """
     text = decode_utf8(read_bytes(path, JobError), printable(path), JobError)
     document = parse(printable(path), text, JobError)
-    job = _job(_reinforcement(document), environ)
+    node = _reinforcement(document)
+    job = _job(node, environ, complain)
     endpoints = (*job.tools, *((job.grader.endpoint,) if job.grader.endpoint else ()))
     return JobFile(
         path,
+        node,
         job,
         {"train": document.member("training_file"), "valid": document.member("validation_file")},
         secrets_of(endpoints, text, environ or {}),
@@ -63,29 +84,39 @@ def _reinforcement(document: Node) -> Node:
     return node
 
 
-def _job(node: Node, environ: Environ | None) -> Job:
-    tools_node = node.member("tools")
-    tools: dict[str, Endpoint] = {}
-    for element in tools_node.elements() if tools_node else ():
-        tool = _tool(element, environ)
-        if tool.name in tools:
-            raise element.fail(f"two tools are named {quoted(tool.name)}", "rename one, or take it out")
-        tools[tool.name] = tool
-    grader = _grader(node.required("grader", "add the grader object"), environ)
-    if grader.endpoint and grader.endpoint.name in tools:
+def _job(node: Node, environ: Environ | None, complain: Complain) -> Job:
+    tools = _tools(node, environ, complain)
+    grader = attempt(complain, lambda: _grader(node.required("grader", "add the grader object"), environ))
+    if grader and grader.endpoint and grader.endpoint.name in tools:
         name = quoted(grader.endpoint.name)
-        raise node.required("grader", "").fail(f"grader and a tool are both named {name}", "name the grader")
-    if not tools and not grader.endpoint:
-        raise node.fail("the job has neither tools nor an endpoint grader", "there is nothing to try out")
+        message = f"grader and a tool are both named {name}"
+        complain(node.required("grader", "").fail(message, "name the grader", "job.tool_twice"))
+    if not node.value.get("tools") and grader and not grader.endpoint:
+        complain(node.fail("the job has neither tools nor an endpoint grader", "there is nothing to try out"))
+    cap = _whole_in(RANGES[Job]["max_episode_steps"])
     return Job(
         tools=tuple(tools.values()),
-        grader=grader,
-        hyperparameters=_hyperparameters(node.member("hyperparameters")),
-        max_episode_steps=_optional(
-            node.member("max_episode_steps"), _whole_in(RANGES[Job]["max_episode_steps"])
-        ),
-        response_format=_optional(node.member("response_format"), Node.object),
+        grader=grader or UNREADABLE,
+        hyperparameters=attempt(complain, lambda: _hyperparameters(node.member("hyperparameters"), complain))
+        or Hyperparameters(),
+        max_episode_steps=attempt(complain, lambda: _optional(node.member("max_episode_steps"), cap)),
+        response_format=attempt(complain, lambda: _optional(node.member("response_format"), Node.object)),
     )
+
+
+def _tools(node: Node, environ: Environ | None, complain: Complain) -> dict[str, Endpoint]:
+    tools: dict[str, Endpoint] = {}
+    listed_tools = node.member("tools")
+    elements = attempt(complain, listed_tools.elements) if listed_tools else None
+    for element in elements or ():
+        tool = attempt(complain, partial(_tool, element, environ))
+        if tool is None:
+            continue
+        if tool.name in tools:
+            message = f"two tools are named {quoted(tool.name)}"
+            complain(element.fail(message, "rename one, or take it out", "job.tool_twice"))
+        tools.setdefault(tool.name, tool)
+    return tools
 
 
 def _tool(node: Node, environ: Environ | None) -> Endpoint:
@@ -112,13 +143,13 @@ def _grader(node: Node, environ: Environ | None) -> Grader:
     return Grader(kind.value, name or kind.value, endpoint, threshold)
 
 
-def _hyperparameters(node: Node | None) -> Hyperparameters:
+def _hyperparameters(node: Node | None, complain: Complain) -> Hyperparameters:
     values: dict[str, Any] = {}
     for name, bounds in RANGES[Hyperparameters].items() if node else ():
         member = node.member(name) if node else None
         if member and member.value != "auto":
             read = _number_in if name.endswith("_multiplier") else _whole_in
-            values[name] = read(bounds)(member)
+            values[name] = attempt(complain, partial(read(bounds), member), "job.hyperparameter")
     values.pop("learning_rate_multiplier", None)
     return Hyperparameters(**values)
 

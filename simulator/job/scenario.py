@@ -1,15 +1,17 @@
 """Everything a run needs to know, from a target, the command line's options and the environment."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from simulator.errors import InputError, JobError
-from simulator.job.dataset import read_dataset, rows_without_tools, too_few_rows
-from simulator.job.document import is_file, is_folder, listed
+from simulator.job.dataset import UNREADABLE, read_dataset
+from simulator.job.document import Complain, attempt, is_file, is_folder, listed, refuse
 from simulator.job.jobfile import JobFile, read_job
 from simulator.job.scenariofile import (
+    CheckSettings,
     EmbeddedEndpoints,
     PolicyConfig,
     ScenarioFile,
@@ -20,7 +22,7 @@ from simulator.job.settings import RANGES, SEED, range_problem
 from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import read_toml
 from simulator.job.target import resolve
-from simulator.model import Finding, Item, Job, Load, Split, TrainerRules
+from simulator.model import Item, Job, Load, Split, TrainerRules
 
 SYNTHETIC = "synthetic"
 """The policy that always exists, and stands in where none is named."""
@@ -42,7 +44,7 @@ class Overrides(msgspec.Struct, frozen=True):
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """A run's whole input, checked. `gates` None means the default gates.
+    """A run's whole input, checked. `file` is the job as read. `gates` None means the default gates.
 
     `gates_where` is what an error about a gate names: the scenario's line, `--gate`, or `gate` for a default.
     `files` are the datasets' paths as messages name them; `secrets`, longest first, are to be redacted from
@@ -50,6 +52,7 @@ class Scenario(msgspec.Struct, frozen=True):
     """
 
     name: str
+    file: JobFile
     job: Job
     train: tuple[Item, ...]
     valid: tuple[Item, ...]
@@ -63,27 +66,38 @@ class Scenario(msgspec.Struct, frozen=True):
     directory: Path
     files: dict[Split, str]
     secrets: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    check: CheckSettings
+
+    @property
+    def splits(self) -> tuple[tuple[Split, str, tuple[Item, ...]], ...]:
+        """Each dataset with its path as messages name it, and its rows."""
+        return ("train", self.files["train"], self.train), ("valid", self.files["valid"], self.valid)
 
 
-def load_scenario(target: str, overrides: Overrides, environ: Mapping[str, str]) -> Scenario:
+def load_scenario(
+    target: str, overrides: Overrides, environ: Mapping[str, str], complain: Complain = refuse
+) -> Scenario:
     """Read and check all that `target` names; InputError, on one line, for the first thing that is wrong.
 
-    `target` is a bundled scenario's name, a scenario TOML or a folder with one, or a job's JSON.
+    `target` is a bundled scenario's name, a scenario TOML or a folder with one, or a job's JSON. `complain`
+    is given what is wrong with the job and the datasets, and may let the rest of them be read.
     """
     found = resolve(target)
     scenario = parse_scenario(read_toml(found.path)) if found.kind == "scenario" else None
     load = _load(scenario, overrides)
     policies = {SYNTHETIC: PolicyConfig("synthetic"), **(scenario.policies if scenario else {})}
     policy = _policy_name(scenario, overrides, policies)
-    job = read_job(found.path.parent / scenario.job if scenario else found.path, environ)
-    paths = {split: _dataset_path(split, overrides, scenario, job) for split in _FIELDS}
-    items = {split: read_dataset(path, split, job) for split, path in paths.items()}
-    files = {split: printable(path) for split, path in paths.items()}
+    job = read_job(found.path.parent / scenario.job if scenario else found.path, environ, complain)
+    items: dict[Split, tuple[Item, ...]] = {}
+    files: dict[Split, str] = {}
+    for split in _FIELDS:
+        path = attempt(complain, partial(_dataset_path, split, overrides, scenario, job), UNREADABLE)
+        read = path and attempt(complain, partial(read_dataset, path, split, job, complain))
+        files[split], items[split] = printable(path or ""), read or ()
     gates, gates_where = _gates(scenario, overrides)
-    guessed = bool(job.job.tools) and policies[policy].kind == "synthetic"
     return Scenario(
         name=found.name,
+        file=job,
         job=job.job,
         train=items["train"],
         valid=items["valid"],
@@ -97,7 +111,7 @@ def load_scenario(target: str, overrides: Overrides, environ: Mapping[str, str])
         directory=found.path.parent,
         files=files,
         secrets=job.secrets,
-        findings=_findings(items, files, guessed=guessed),
+        check=scenario.check if scenario else CheckSettings(),
     )
 
 
@@ -105,16 +119,6 @@ def embedded_endpoints(target: str) -> EmbeddedEndpoints | None:
     """Return the endpoints that the scenario wants started first; None for a job, or where it wants none."""
     found = resolve(target)
     return parse_endpoints(read_toml(found.path)) if found.kind == "scenario" else None
-
-
-def _findings(
-    items: Mapping[Split, tuple[Item, ...]], files: Mapping[Split, str], *, guessed: bool
-) -> tuple[Finding, ...]:
-    """Return the datasets' warnings; `guessed` when calls are made up from what the rows declare."""
-    checks = (too_few_rows, rows_without_tools) if guessed else (too_few_rows,)
-    return tuple(
-        finding for check in checks for split in items for finding in check(items[split], files[split])
-    )
 
 
 def _load(scenario: ScenarioFile | None, overrides: Overrides) -> Load:

@@ -43,6 +43,28 @@ class PolicyConfig(msgspec.Struct, frozen=True):
     where: str = ""
 
 
+class CheckCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A call that a check makes; `MARK` in a string of its arguments is replaced by what is new each time."""
+
+    tool: Annotated[str, msgspec.Meta(examples=["remember"])]
+    arguments: dict[str, Any] = {}
+
+
+class CheckState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A call that keeps something under the rollout's id, and one that shows it."""
+
+    write: CheckCall
+    read: CheckCall
+
+
+class CheckSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a check should know: tools never to be called, the rows' field with the right answer, state."""
+
+    exclude: tuple[str, ...] = ()
+    reference: str | None = None
+    state: CheckState | None = None
+
+
 class ScenarioFile(msgspec.Struct, frozen=True):
     """A scenario TOML, every table checked."""
 
@@ -56,6 +78,7 @@ class ScenarioFile(msgspec.Struct, frozen=True):
     load: Load
     rules: TrainerRules
     policies: dict[str, PolicyConfig]
+    check: CheckSettings
 
 
 class _Top(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +92,7 @@ class _Top(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     load: dict[str, Any] = {}
     trainer: dict[str, Any] = {}
     policies: dict[str, dict[str, Any]] = {}
+    check: dict[str, Any] = {}
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -101,6 +125,7 @@ def parse_scenario(toml: TomlFile) -> ScenarioFile:
         load=load,
         rules=rules,
         policies={name: _policy(toml, name, table) for name, table in top.policies.items()},
+        check=toml.convert("check", top.check, CheckSettings),
     )
 
 

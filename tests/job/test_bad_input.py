@@ -201,8 +201,8 @@ TOMLS = {
     "unknown table": (
         TOML.replace("[trainer]", "[rules]"),
         (
-            'scenario.toml:10: unknown key "rules"; known: endpoints, gates, job, load, policies, policy, '
-            "seed, train, trainer, valid"
+            'scenario.toml:10: unknown key "rules"; known: check, endpoints, gates, job, load, policies, '
+            "policy, seed, train, trainer, valid"
         ),
     ),
     "wrong type": (

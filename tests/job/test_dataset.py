@@ -1,10 +1,9 @@
 import msgspec
-import pytest
 
 from simulator.job.scenario import Overrides, load_scenario
 from simulator.model import FunctionTool
 
-from .folder import ENVIRON, FIND, row, rows, write_folder
+from .folder import ENVIRON, FIND, row, write_folder
 
 
 def load():
@@ -30,17 +29,3 @@ def test_separators_that_only_unicode_knows_do_not_end_a_row(folder):
 def test_a_tool_may_have_no_parameters(folder):
     write_folder(folder, train=row(tools=[{"type": "function", "function": {"name": "read"}}]))
     assert load().train[0].tools == (FunctionTool("read", {}),)
-
-
-@pytest.mark.parametrize(("count", "expected"), [(9, ["dataset.too_few_rows"]), (10, [])])
-def test_few_rows_are_a_finding(folder, count, expected):
-    write_folder(folder, train="\n".join(rows(count)))
-    assert [finding.code for finding in load().findings] == expected
-
-
-def test_rows_without_tools_are_a_finding_for_a_synthetic_policy(folder):
-    bare = '{"messages": [{"role": "user", "content": "?"}]}'
-    write_folder(folder, train="\n".join([*rows(10), bare, bare]))
-    (finding,) = load().findings
-    assert finding.code == "dataset.rows_without_tools"
-    assert finding.message.startswith("train.jsonl:11: 2 rows declare no `tools`")

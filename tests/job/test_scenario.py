@@ -32,7 +32,7 @@ def test_a_scenario_by_file_by_folder_or_by_content(folder, name):
     assert scenario.rules == TrainerRules(tool_retries=1)
     assert scenario.policies["quick"].synthetic.calls == "uniform:2:4"
     assert set(scenario.policies) == {"quick", "synthetic"}
-    assert (len(scenario.train), len(scenario.valid), scenario.findings) == (10, 10, ())
+    assert (len(scenario.train), len(scenario.valid)) == (10, 10)
 
 
 @pytest.mark.parametrize("name", ["job.json", "job"])

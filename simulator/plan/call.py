@@ -75,7 +75,7 @@ def call(
                 attempt = Attempt(endpoint, number, due, due, stop.at, fault=reading.fault)
             else:
                 assert reply is not None  # noqa: S101 the driver's half of the protocol above
-                reading = _read(trainer.dialect, ids, reply)
+                reading = read_reply(trainer.dialect, ids, reply)
                 attempt = Attempt(
                     endpoint,
                     number,
@@ -118,7 +118,8 @@ def call(
     )
 
 
-def _read(dialect: Dialect, ids: CallIds | None, reply: Reply) -> Reading:
+def read_reply(dialect: Dialect, ids: CallIds | None, reply: Reply) -> Reading:
+    """Return what a reply means; a tool call has its `ids`, a grader call none."""
     if reply.fault is None:
         if ids is not None:
             return dialect.read_tool_answer(ids, reply.status, reply.body)

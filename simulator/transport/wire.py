@@ -41,6 +41,17 @@ class Tls:
         """Tell whether the handshake resumed an earlier session; None before it."""
         return self._object.session_reused
 
+    @property
+    def version(self) -> str:
+        """Return the protocol agreed on, such as `TLSv1.3`; "" before the handshake."""
+        return self._object.version() or ""
+
+    @property
+    def valid_until(self) -> float | None:
+        """Return when the peer's certificate expires, in seconds since 1970; None where it showed none."""
+        certificate = self._object.getpeercert()
+        return ssl.cert_time_to_seconds(str(certificate["notAfter"])) if certificate else None
+
     async def handshake(self, sock: socket.socket) -> None:
         """Agree on keys and verify the certificate; ssl.SSLError when that fails, OSError when it breaks."""
         while True:

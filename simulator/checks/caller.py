@@ -1,0 +1,241 @@
+"""Tool calls and grader calls as probes make them, and what became of each."""
+
+import secrets
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import msgspec
+
+from simulator.checks.prober import Headers, Lane, Prober, Request, Seen, origin_of
+from simulator.dialects.base import CallIds, Dialect
+from simulator.faults import MEANING, Fault
+from simulator.findings import Evidence
+from simulator.model import Endpoint, Item, Job, Reading, Reply, ToolCall, TrainerRules
+from simulator.plan.call import read_reply
+
+LIMIT_S = 10.0
+"""How long a probe waits; the first call of all waits longer, for an endpoint may start cold."""
+FIRST_LIMIT_S = 30.0
+
+_SHOWN = 240
+
+
+class Fate(Enum):
+    """What became of a probe, as its sender sees it."""
+
+    ANSWERED = "answered"
+    SOFT_ERROR = "soft error"
+    REFUSED = "refused"
+    REDIRECTED = "redirected"
+    CRASHED = "crashed"
+    HUNG = "hung"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too large"
+
+
+_FATES: dict[Fault, Fate] = {
+    Fault.TIMEOUT: Fate.HUNG,
+    Fault.HTTP_4XX: Fate.REFUSED,
+    Fault.HTTP_3XX: Fate.REDIRECTED,
+    Fault.TOO_LARGE: Fate.TOO_LARGE,
+    Fault.MALFORMED_ANSWER: Fate.MALFORMED,
+}
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A call and what came of it; `ids` is None for a grader's."""
+
+    seen: Seen
+    reading: Reading
+    ids: CallIds | None = None
+
+    @property
+    def fate(self) -> Fate:
+        """What became of it; whatever is neither an answer nor listed elsewhere is a crash."""
+        if self.reading.fault is None:
+            return Fate.SOFT_ERROR if self.reading.soft_error else Fate.ANSWERED
+        return _FATES.get(self.reading.fault, Fate.CRASHED)
+
+    @property
+    def said(self) -> str:
+        """What became of it, as tables say it: `400`, `soft error`, `answered`, or a fault's name."""
+        if self.reading.fault in {Fault.HTTP_3XX, Fault.HTTP_4XX, Fault.HTTP_5XX}:
+            return str(self.seen.status)
+        return str(self.reading.fault or self.fate.value)
+
+
+class How(msgspec.Struct, frozen=True):
+    """How a probe differs from the trainer's call; see `prober.Request`."""
+
+    method: str = "POST"
+    headers: Headers | None = None
+    query: bool = True
+    body: bytes | None = None
+
+
+AS_THE_TRAINER = How()
+
+
+class Ask(Protocol):
+    """Makes an ordinary call of one endpoint, always the same but for its ids, or a variation on it."""
+
+    async def __call__(
+        self, *, lane: Lane | None = None, how: How = AS_THE_TRAINER, limit_s: float = LIMIT_S
+    ) -> Answered:
+        """Make the call."""
+
+
+class Caller:
+    """Makes the calls of a check.
+
+    `requests` counts them. By the endpoint's name, `times` holds the seconds of ordinary calls that were
+    answered, in turn, and `versions` the version of HTTP they were answered in.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        rules: TrainerRules,
+        dialect: Dialect,
+        prober: Prober,
+        redact: Callable[[str], str],
+    ) -> None:
+        self.job, self.rules, self.dialect, self.prober = job, rules, dialect, prober
+        self._redact = redact
+        self._as_json = job.response_format is not None
+        self._lanes: dict[str, Lane] = {}
+        self.tools = {tool.name: tool for tool in job.tools}
+        self.grader = job.grader.endpoint
+        self.requests = 0
+        self.times: dict[str, list[float]] = {}
+        self.versions: dict[str, str] = {}
+
+    # -- ids
+
+    def new_trace(self) -> str:
+        """Return a rollout's id that no run and no other probe has, and that tells where it comes from."""
+        return self.dialect.trace_id(f"preflight_{secrets.token_hex(11)}")
+
+    def new_ids(self) -> CallIds:
+        """Return ids of a call that no other call has."""
+        return self.dialect.call_ids(secrets.token_hex(16), 0)
+
+    # -- calls
+
+    async def tool(
+        self,
+        call: ToolCall,
+        trace_id: str,
+        item: Item,
+        *,
+        to: Endpoint | None = None,
+        ids: CallIds | None = None,
+        lane: Lane | None = None,
+        how: How = AS_THE_TRAINER,
+        limit_s: float = LIMIT_S,
+    ) -> Answered:
+        """Make a tool call, to the tool of its name if not `to` another endpoint."""
+        endpoint, ids = to or self.tools[call.name], ids or self.new_ids()
+        body = self.dialect.tool_request(ids, call, trace_id, item) if how.body is None else how.body
+        seen = await self._ask(endpoint, body, lane, how, limit_s)
+        return Answered(seen, read_reply(self.dialect, ids, _reply(seen)), ids)
+
+    async def grade(
+        self,
+        answer: str,
+        calls: list[tuple[CallIds, ToolCall]],
+        trace_id: str,
+        item: Item,
+        *,
+        lane: Lane | None = None,
+        how: How = AS_THE_TRAINER,
+        limit_s: float = LIMIT_S,
+    ) -> Answered:
+        """Make a grader call; the job has an endpoint grader."""
+        assert self.grader is not None  # noqa: S101 the caller's half of the bargain
+        body = how.body
+        if body is None:
+            body = self.dialect.grader_request(answer, calls, trace_id, item, as_json=self._as_json)
+        seen = await self._ask(self.grader, body, lane, how, limit_s)
+        return Answered(seen, read_reply(self.dialect, None, _reply(seen)))
+
+    async def _ask(
+        self, endpoint: Endpoint, body: bytes, lane: Lane | None, how: How, limit_s: float
+    ) -> Seen:
+        self.requests += 1
+        request = Request(endpoint, body, how.method, how.headers, how.query)
+        return await (lane or self.usual_lane(endpoint)).ask(request, limit_s)
+
+    def usual_lane(self, endpoint: Endpoint) -> Lane:
+        """Return the lane over which the endpoint's calls go if nothing else is said."""
+        if endpoint.name not in self._lanes:
+            self._lanes[endpoint.name] = self.prober.lane(endpoint)
+        return self._lanes[endpoint.name]
+
+    def lanes(self, *, scattered: bool = False) -> "Lanes":
+        """Return lanes of their own for a rollout."""
+        return Lanes(self.prober, scattered=scattered)
+
+    # -- what ordinary calls tell on the way
+
+    def note_ordinary(self, answered: Answered) -> None:
+        """Take note of the time of an ordinary call, if it was answered."""
+        seen, name = answered.seen, answered.seen.request.endpoint.name
+        if seen.status:
+            self.times.setdefault(name, []).append(seen.seconds)
+            self.versions[name] = seen.http_version
+
+    # -- evidence
+
+    def evidence(self, answered: Answered) -> Evidence:
+        """Return request and answer on a line each, cut, without secrets."""
+        seen = answered.seen
+        path = urlsplit(seen.request.endpoint.url).path or "/"
+        request = f"{seen.request.method} {path} {_text(seen.request.body)}"
+        if seen.status and seen.fault is None:
+            answer = f"{seen.status} {_text(seen.body)}"
+        else:
+            status = f"{seen.status}, then " if seen.status else ""
+            answer = f"{status}{MEANING[seen.fault] if seen.fault else 'nothing'} ({seen.seconds:.1f} s)"
+        return Evidence(self.shown(request), self.shown(answer))
+
+    def shown(self, text: str) -> str:
+        """Return a text on one line, cut, without secrets."""
+        text = " ".join(self._redact(text).split())
+        return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+class Lanes:
+    """The lanes of one rollout; use it in `async with`, which closes them at its end.
+
+    There is one to each origin, so that all calls to one server share a connection, and a worker; or, if they
+    are `scattered`, a fresh one for each call.
+    """
+
+    def __init__(self, prober: Prober, *, scattered: bool) -> None:
+        self._prober, self._scattered = prober, scattered
+        self._made: dict[str, Lane] = {}
+
+    def to(self, endpoint: Endpoint) -> Lane:
+        """Return the lane for the next call to the endpoint."""
+        key = f"{len(self._made)}" if self._scattered else origin_of(endpoint)
+        if key not in self._made:
+            self._made[key] = self._prober.lane(endpoint)
+        return self._made[key]
+
+    async def __aenter__(self) -> "Lanes":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for lane in self._made.values():
+            await lane.aclose()
+
+
+def _reply(seen: Seen) -> Reply:
+    return Reply(0.0, seen.seconds, seen.status, seen.body, fault=seen.fault)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")

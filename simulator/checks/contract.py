@@ -1,0 +1,162 @@
+"""The contract of one endpoint, tool or grader: an ordinary call, and requests that must be refused."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import msgspec
+
+from simulator.checks.caller import Answered, Ask, Caller, Fate, How
+from simulator.checks.prober import Headers
+from simulator.faults import Fault, Violation
+from simulator.findings import found
+from simulator.model import Endpoint, Finding
+
+# -- an ordinary call
+
+_BY_STATUS: dict[int, str] = {
+    401: "endpoint.credentials_refused",
+    403: "endpoint.credentials_refused",
+    404: "endpoint.not_there",
+    405: "endpoint.not_there",
+    410: "endpoint.not_there",
+}
+_BY_FATE: dict[Fate, str] = {
+    Fate.REFUSED: "endpoint.refuses",
+    Fate.REDIRECTED: "endpoint.redirects",
+    Fate.CRASHED: "endpoint.fails",
+    Fate.HUNG: "endpoint.no_answer",
+    Fate.TOO_LARGE: "endpoint.answer_too_large",
+}
+_BY_VIOLATION: dict[Violation, str] = {
+    Violation.MISSING_TYPE: "tool.type",
+    Violation.WRONG_TYPE: "tool.type",
+    Violation.MISSING_ID: "tool.missing_ids",
+    Violation.MISSING_CALL_ID: "tool.missing_ids",
+    Violation.WRONG_ID: "tool.wrong_ids",
+    Violation.WRONG_CALL_ID: "tool.wrong_ids",
+    Violation.OUTPUT_NOT_A_STRING: "tool.output_not_string",
+}
+_SAID_OF: dict[str, str] = {
+    "endpoint.credentials_refused": "an ordinary call, with the job's headers, was answered with {status}",
+    "endpoint.not_there": "an ordinary call was answered with {status}",
+    "endpoint.refuses": "an ordinary call was answered with {status}",
+    "endpoint.redirects": "an ordinary call was answered with {status}",
+    "endpoint.fails": "an ordinary call ended with {said}",
+    "endpoint.no_answer": "an ordinary call got no answer within {seconds:.0f} s",
+    "endpoint.answer_too_large": "the answer to an ordinary call is larger than 1 MB",
+    "endpoint.malformed": "an ordinary call was answered with {status} and no `output`",
+    "grader.no_score": "an ordinary answer was graded with {status} and no finite number in `score`",
+    "wire.not_http": "what came back is not HTTP",
+}
+
+
+def judge_ordinary(caller: Caller, endpoint: Endpoint, answered: Answered) -> Iterator[Finding]:
+    """Yield what is wrong with the answer to an ordinary call."""
+    evidence = caller.evidence(answered)
+    code = _code_of(endpoint, answered)
+    if code is not None:
+        seen = answered.seen
+        message = _SAID_OF[code].format(status=seen.status, said=answered.said, seconds=seen.seconds)
+        yield found(code, message, endpoint=endpoint.name, evidence=evidence)
+    codes: dict[str, list[str]] = {}
+    for violation in answered.reading.violations:
+        codes.setdefault(_BY_VIOLATION[violation], []).append(violation.replace("_", " "))
+    for code, violations in codes.items():
+        message = f"the answer to an ordinary call has {', '.join(violations)}"
+        yield found(code, message, endpoint=endpoint.name, evidence=evidence)
+    kind = answered.seen.content_type.partition(";")[0].strip().lower()
+    if answered.reading.fault is None and not (kind == "application/json" or kind.endswith("+json")):
+        named = f"is {caller.shown(kind)}" if kind else "has no content-type"
+        message = f"the answer {named}"
+        yield found("endpoint.content_type", message, endpoint=endpoint.name, evidence=evidence)
+
+
+def is_usable(answered: Answered) -> bool:
+    """Tell whether variations on this ordinary call are worth sending."""
+    return _BY_STATUS.get(answered.seen.status) is None and answered.fate in {
+        Fate.ANSWERED,
+        Fate.SOFT_ERROR,
+        Fate.REFUSED,
+        Fate.MALFORMED,
+        Fate.TOO_LARGE,
+    }
+
+
+def _code_of(endpoint: Endpoint, answered: Answered) -> str | None:
+    if answered.reading.fault is Fault.MALFORMED_HTTP:
+        return "wire.not_http"
+    if answered.fate is Fate.REFUSED and answered.seen.status in _BY_STATUS:
+        return _BY_STATUS[answered.seen.status]
+    if answered.fate is Fate.MALFORMED:
+        return "grader.no_score" if endpoint.kind == "grader" else "endpoint.malformed"
+    return _BY_FATE.get(answered.fate)
+
+
+# -- requests that must be refused
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A request that is none: how it differs, and the finding where it is answered as if it were one.
+
+    `how` is None where the endpoint gives no occasion for it.
+    """
+
+    name: str
+    accepted: str
+    how: Callable[[Endpoint], How | None]
+
+
+def _wrong(endpoint: Endpoint) -> How | None:
+    if not endpoint.headers:
+        return None
+    return How(headers=tuple((name, _disguised(value)) for name, value in endpoint.headers), query=False)
+
+
+def _disguised(value: str) -> str:
+    """Return another value of the same form: the scheme before a token stays."""
+    scheme, space, token = value.rpartition(" ")
+    return scheme + space + "".join("0" if c.isdigit() else "x" if c.isalnum() else c for c in token)
+
+
+def _without_credentials(endpoint: Endpoint) -> How | None:
+    none: Headers = ()
+    return How(headers=none, query=False) if endpoint.headers or "?" in endpoint.url else None
+
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal("no credentials", "endpoint.open", _without_credentials),
+    Refusal("wrong credentials", "endpoint.wrong_credentials", _wrong),
+    Refusal("a GET", "endpoint.answers_get", lambda _: How(method="GET", body=b"")),
+    Refusal("an empty body", "endpoint.accepts_empty_body", lambda _: How(body=b"")),
+    Refusal("half of a call", "endpoint.accepts_empty_body", lambda _: How(body=b'{"type":"function_ca')),
+)
+_CRASHES = "endpoint.crashes_on_bad_request"
+
+
+async def check_refusals(
+    caller: Caller, endpoint: Endpoint, ask: Ask, ordinary: Answered
+) -> AsyncIterator[Finding]:
+    """Yield what is wrong with the answers to requests that are none; `ordinary` is that to a right one."""
+    crashed: list[tuple[str, Answered]] = []
+    accepted: set[str] = set()
+    for refusal in REFUSALS:
+        how = refusal.how(endpoint)
+        if how is None or (refusal.accepted == "endpoint.wrong_credentials" and "endpoint.open" in accepted):
+            continue
+        answered = await ask(how=how)
+        if answered.fate in {Fate.CRASHED, Fate.HUNG}:
+            crashed.append((refusal.name, answered))
+        elif _is_taken_for_a_call(answered, ordinary) and refusal.accepted not in accepted:
+            accepted.add(refusal.accepted)
+            message = f"{refusal.name}: answered with {answered.seen.status}"
+            evidence = caller.evidence(answered)
+            yield found(refusal.accepted, message, endpoint=endpoint.name, evidence=evidence)
+    if crashed:
+        message = "; ".join(f"{name}: {answered.said}" for name, answered in crashed)
+        yield found(_CRASHES, message, endpoint=endpoint.name, evidence=caller.evidence(crashed[0][1]))
+
+
+def _is_taken_for_a_call(answered: Answered, ordinary: Answered) -> bool:
+    """Tell whether a request got in: by its answer, or by the very error that the ordinary call is told."""
+    if answered.fate is Fate.SOFT_ERROR:
+        return answered.reading.output == ordinary.reading.output
+    return answered.fate is Fate.ANSWERED

@@ -1,0 +1,186 @@
+"""Ten seconds at the recommended rate: how many calls a second are answered, and what fails on the way.
+
+It goes over the run's own fast transport, which adds next to nothing of its own to what it measures.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import msgspec
+import trio
+
+from simulator.checks.caller import Caller
+from simulator.checks.grader import Sample
+from simulator.checks.prober import Request
+from simulator.checks.specimen import Ordinary
+from simulator.faults import Fault
+from simulator.findings import found
+from simulator.model import Endpoint, Finding, Reply
+from simulator.plan.call import read_reply
+from simulator.timers import Timers
+from simulator.transport.base import routes_of
+from simulator.transport.choice import choose
+
+RATE_PER_S = 50.0
+"""What the endpoints are recommended to serve. Source: AZ, the agentic RFT preview's README."""
+LASTING_S = 10.0
+STRAGGLERS_S = 5.0
+KEEPS_UP = 0.9
+MOST_LATE_S = 0.25
+"""Our own lateness, above which nothing is said about the endpoint."""
+
+Body = Callable[[], bytes]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """An endpoint to send to, the first of those that share its URL, and what makes bodies."""
+
+    endpoint: Endpoint
+    bodies: tuple[Body, ...]
+    rate_per_s: float
+
+
+class Paced(msgspec.Struct):
+    """What came of a target's calls; times are seconds since the first call was due."""
+
+    target: Target
+    sent: int = 0
+    late_s: float = 0.0
+    answered_at: list[float] = []
+    throttled: int = 0
+    retry_after: str = ""
+    faults: Counter[Fault] = msgspec.field(default_factory=Counter)
+
+    @property
+    def reached_per_s(self) -> float:
+        """The rate of answers from the first one until no more calls came in."""
+        within = [at for at in self.answered_at if at <= LASTING_S]
+        if len(within) < 2:
+            return len(within) / LASTING_S
+        return (len(within) - 1) / max(within[-1] - within[0], 1e-9)
+
+
+def targets(caller: Caller, ordinary: Mapping[str, Ordinary], sample: Sample | None) -> list[Target]:
+    """Return what is to be sent where: each URL once, whatever number of tools share it."""
+    by_url: dict[str, list[tuple[Endpoint, Body]]] = {}
+    for name, one in ordinary.items():
+        tool = caller.tools[name]
+        by_url.setdefault(tool.url, []).append((tool, partial(_tool_body, caller, one)))
+    if sample is not None and caller.grader is not None:
+        by_url.setdefault(caller.grader.url, []).append(
+            (caller.grader, partial(_grader_body, caller, sample))
+        )
+    return [
+        Target(
+            pairs[0][0],
+            tuple(body for _, body in pairs),
+            min([RATE_PER_S, *(e.rate_limit for e, _ in pairs if e.rate_limit)]),
+        )
+        for pairs in by_url.values()
+    ]
+
+
+async def send_at_rate(caller: Caller, aimed: Sequence[Target], environ: Mapping[str, str]) -> list[Paced]:
+    """Send to all targets at the same time, each at its rate, and return what came of it."""
+    endpoints = [target.endpoint for target in aimed]
+    timers = Timers()
+    routes = routes_of(endpoints, caller.rules)
+    transport = choose("auto", routes, environ).make(routes, timers)
+    paced = [Paced(target) for target in aimed]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(timers.serve)
+        await nursery.start(transport.serve)
+        began = trio.current_time()
+        under_way, all_back = [0], trio.Event()
+
+        def send(one: Paced, index: int, due: float) -> None:
+            one.late_s = max(one.late_s, trio.current_time() - due)
+            body = one.target.bodies[one.sent % len(one.target.bodies)]()
+            one.sent += 1
+            under_way[0] += 1
+            transport.send(index, body, partial(answered, one))
+
+        def answered(one: Paced, reply: Reply) -> None:
+            under_way[0] -= 1
+            if not under_way[0] and trio.current_time() >= began + LASTING_S:
+                all_back.set()
+            _note(caller, one, reply, began)
+            if one.throttled == 1 and reply.status == _THROTTLED:
+                nursery.start_soon(_ask_for_how_long, caller, one)
+
+        for index, one in enumerate(paced):
+            for number in range(int(one.target.rate_per_s * LASTING_S)):
+                due = began + number / one.target.rate_per_s
+                timers.call_at(due, partial(send, one, index, due))
+        await trio.sleep_until(began + LASTING_S)
+        if under_way[0]:
+            with trio.move_on_after(STRAGGLERS_S):
+                await all_back.wait()
+        nursery.cancel_scope.cancel()
+    return paced
+
+
+async def _ask_for_how_long(caller: Caller, one: Paced) -> None:
+    """Send one more call while the endpoint refuses them, to see the header that the fast transport drops."""
+    request = Request(one.target.endpoint, one.target.bodies[0]())
+    seen = await caller.prober.lane(one.target.endpoint).ask(request, STRAGGLERS_S)
+    one.retry_after = caller.shown(seen.retry_after)
+
+
+def _note(caller: Caller, one: Paced, reply: Reply, began: float) -> None:
+    kind = one.target.endpoint.kind
+    ids = caller.new_ids() if kind == "tool" else None  # whether the right ones come back is not asked here
+    reading = read_reply(caller.dialect, ids, reply)
+    if reply.status == _THROTTLED:
+        one.throttled += 1
+    elif reading.fault is None or reading.fault in _NO_FAILURE:
+        one.answered_at.append(reply.done - began)
+    if reading.fault is not None:
+        one.faults[reading.fault] += 1
+
+
+_THROTTLED = 429
+_NO_FAILURE = {
+    Fault.HTTP_4XX,
+    Fault.HTTP_3XX,
+    Fault.MALFORMED_ANSWER,
+    Fault.TOO_LARGE,
+    Fault.REQUEST_TOO_LARGE,
+}
+"""What an ordinary call may be answered one by one as well; the other probes tell of it."""
+
+
+def judge_rate(one: Paced, rollouts_per_step: int, time_limit_s: float) -> Iterator[Finding]:
+    """Yield what ten seconds tell of an endpoint."""
+    name, target = one.target.endpoint.name, one.target
+    failed = {fault: times for fault, times in one.faults.items() if fault not in _NO_FAILURE}
+    asked = f"{one.sent} calls at {target.rate_per_s:g} per second"
+    if failed:
+        listed = ", ".join(f"{fault} {times}" for fault, times in failed.items())
+        yield found("limits.errors", f"of {asked} {sum(failed.values())} failed: {listed}", endpoint=name)
+    if one.throttled:
+        after = f"Retry-After: {one.retry_after}" if one.retry_after else "no Retry-After"
+        message = f"of {asked} {one.throttled} were answered with 429, {after}"
+        yield found("limits.throttled", message, endpoint=name)
+    reached = one.reached_per_s
+    if reached < KEEPS_UP * target.rate_per_s:
+        message = f"{asked} were answered at {reached:.3g} per second"
+        yield found("limits.rate_not_reached", message, endpoint=name)
+        waits_s = rollouts_per_step / reached if reached else math.inf
+        if waits_s > time_limit_s:
+            took = f"{waits_s / 60:.0f} minutes" if reached else "for ever"
+            message = f"one call of each of {rollouts_per_step} rollouts would take {took}"
+            yield found("limits.time_limit", message, endpoint=name)
+
+
+def _tool_body(caller: Caller, one: Ordinary) -> bytes:
+    return caller.dialect.tool_request(caller.new_ids(), one.call, caller.new_trace(), one.item)
+
+
+def _grader_body(caller: Caller, sample: Sample) -> bytes:
+    as_json = caller.job.response_format is not None
+    return caller.dialect.grader_request(
+        sample.answer, list(sample.asked), sample.trace_id, sample.item, as_json=as_json
+    )

@@ -1,0 +1,155 @@
+"""What ordinary calls of this job look like: a few rollouts of its policy, played one by one.
+
+Every further probe is a variation on one of these calls, so that it differs from the trainer's in one thing.
+"""
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from simulator.checks.caller import FIRST_LIMIT_S, LIMIT_S, Answered, Caller, Fate
+from simulator.dialects.base import CallIds
+from simulator.model import Item, Outcome, Split, ToolCall
+from simulator.plan.policy import PolicyFactory, Seen
+from simulator.plan.synthetic import ToolChoices
+
+MOST_ROLLOUTS = 3
+MOST_CALLS = 10
+"""Of one rollout, whatever the job allows: the check is to be quick."""
+
+
+class Played(msgspec.Struct, frozen=True):
+    """A rollout of the policy as far as it came; `answer` is None where it came to none."""
+
+    item: Item
+    trace_id: str
+    calls: tuple[tuple[ToolCall, Answered], ...]
+    answer: str | None
+
+    @property
+    def asked(self) -> list[tuple[CallIds, ToolCall]]:
+        """The calls as a grader is told of them."""
+        return [(answered.ids, call) for call, answered in self.calls if answered.ids is not None]
+
+
+class Ordinary(msgspec.Struct, frozen=True):
+    """An ordinary call of a tool, and what it was answered."""
+
+    item: Item
+    call: ToolCall
+    answered: Answered
+
+
+class Specimens(msgspec.Struct, frozen=True):
+    """Rollouts that were played, and an ordinary call of each tool that could be called."""
+
+    played: tuple[Played, ...]
+    ordinary: dict[str, Ordinary]
+
+
+async def play(
+    caller: Caller,
+    make_policy: PolicyFactory,
+    items: Sequence[Item],
+    choices: Mapping[tuple[Split, int], ToolChoices],
+    dead: Collection[str],
+) -> Specimens:
+    """Play rollouts until every tool has been called, and call by the schema what no policy calls.
+
+    `items` are those that `make_policy` and `choices` were prepared for; `dead` are tools not to be called.
+    """
+    wanted = caller.tools.keys() - set(dead)
+    played: list[Played] = []
+    for number, item in enumerate(items[:MOST_ROLLOUTS]):
+        played.append(await _rollout(caller, make_policy, item, number, dead))
+        if not wanted - {call.name for one in played for call, _ in one.calls}:
+            break
+    ordinary = _best(played)
+    for name in sorted(wanted - ordinary.keys()):
+        found = _by_schema(name, items, choices)
+        if found is not None:
+            item, call = found
+            answered = await _call(caller, call, caller.new_trace(), item)
+            ordinary[name] = Ordinary(item, call, answered)
+    return Specimens(tuple(played), ordinary)
+
+
+async def _rollout(
+    caller: Caller, make_policy: PolicyFactory, item: Item, number: int, dead: Collection[str]
+) -> Played:
+    """Play one rollout's calls one after another; it ends where a call fails, or would go to a dead tool."""
+    policy = make_policy(item, random.Random(number))
+    trace_id, seen = caller.new_trace(), _NOTHING_YET
+    calls: list[tuple[ToolCall, Answered]] = []
+    most = min(MOST_CALLS, caller.job.max_episode_steps or MOST_CALLS)
+    while True:
+        turn = policy.next(seen)
+        if not turn.calls:
+            return Played(item, trace_id, tuple(calls), turn.answer)
+        outcomes = []
+        for call in turn.calls[: most - len(calls)]:
+            if call.name in dead:
+                return Played(item, trace_id, tuple(calls), None)
+            answered = await _call(caller, call, trace_id, item)
+            calls.append((call, answered))
+            if answered.fate not in _GOES_ON:
+                return Played(item, trace_id, tuple(calls), None)
+            outcomes.append(_outcome(caller, call, answered))
+        if len(calls) >= most:
+            return Played(item, trace_id, tuple(calls), None)
+        seen = tuple(outcomes)
+
+
+_NOTHING_YET: Seen = ()
+_GOES_ON = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED, Fate.TOO_LARGE, Fate.MALFORMED}
+
+
+async def _call(caller: Caller, call: ToolCall, trace_id: str, item: Item) -> Answered:
+    limit_s = LIMIT_S if caller.times.get(call.name) else FIRST_LIMIT_S
+    answered = await caller.tool(call, trace_id, item, limit_s=limit_s)
+    caller.note_ordinary(answered)
+    return answered
+
+
+def _outcome(caller: Caller, call: ToolCall, answered: Answered) -> Outcome:
+    reading = answered.reading
+    output = reading.output
+    if reading.fault is not None and not output:
+        output = caller.dialect.error_shown(reading.fault, answered.seen.status)
+    return Outcome(
+        0,
+        call,
+        (),
+        answered.seen.seconds,
+        answered.ids.call_id if answered.ids else "",
+        output,
+        len(output),
+        fault=reading.fault,
+        soft_error=reading.soft_error,
+    )
+
+
+def _best(played: Sequence[Played]) -> dict[str, Ordinary]:
+    """Return for each tool that was called the call that was answered best."""
+    best: dict[str, Ordinary] = {}
+    for one in played:
+        for call, answered in one.calls:
+            known = best.get(call.name)
+            if known is None or _RANK[answered.fate] < _RANK[known.answered.fate]:
+                best[call.name] = Ordinary(one.item, call, answered)
+    return best
+
+
+_RANK = {fate: rank for rank, fate in enumerate((Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED))}
+_RANK.update({fate: len(_RANK) for fate in Fate if fate not in _RANK})
+
+
+def _by_schema(
+    name: str, items: Sequence[Item], choices: Mapping[tuple[Split, int], ToolChoices]
+) -> tuple[Item, ToolCall] | None:
+    for item in items:
+        for pool in choices.get((item.split, item.index), ()):
+            if pool and pool[0].name == name:
+                return item, pool[0]
+    return None

@@ -1,0 +1,248 @@
+"""State under the rollout's id: the same calls alone, beside another rollout, over many connections, at once.
+
+No probe can look into an endpoint. But what a rollout is answered may depend on its own calls alone: so the
+same calls, made by a fresh rollout under other circumstances, must be answered alike. Where they are not even
+alike under the same circumstances, nothing follows from a difference, and such positions are left out.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+from functools import partial
+
+import msgspec
+import trio
+
+from simulator.checks.caller import Answered, Caller, Fate, Lanes
+from simulator.checks.specimen import Played
+from simulator.dialects.base import CallIds
+from simulator.findings import found
+from simulator.model import Finding, Item, ToolCall
+
+MOST_CALLS, FEWEST_CALLS = 4, 3
+SCATTERED = 8
+"""Rollouts that are spread over connections, each call of each over one of its own."""
+AT_ONCE = 3
+_ROUNDS = 2
+_MOST_TOOLS = 3
+_NO_ANSWER = "no answer"
+
+
+class Tune(msgspec.Struct, frozen=True):
+    """What is played again and again: calls of one item, and an answer to be graded, None for no grading."""
+
+    item: Item
+    calls: tuple[ToolCall, ...]
+    answer: str | None
+
+
+class Performance(msgspec.Struct, frozen=True):
+    """A tune as one rollout played it. `heard` has a text for each call, and one for the score."""
+
+    trace_id: str
+    answers: tuple[Answered, ...]
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """What each call was answered, as it can be compared."""
+        return tuple(map(_heard, self.answers))
+
+
+Beside = Callable[[int], Awaitable[None]]
+"""What is done beside the call of that position."""
+
+
+def tune_of(one: Played, usable: Container[str], *, graded: bool) -> Tune | None:
+    """Return what to play: a rollout's first calls of usable tools, repeated if few; None without any."""
+    calls = tuple(
+        call for call, answered in one.calls if answered.fate in _COMPARABLE and call.name in usable
+    )[:MOST_CALLS]
+    while 0 < len(calls) < FEWEST_CALLS:
+        calls += calls[: FEWEST_CALLS - len(calls)]
+    answer = _NO_ANSWER if one.answer is None else one.answer
+    return Tune(one.item, calls, answer if graded else None) if calls else None
+
+
+_COMPARABLE = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED}
+
+
+async def check_state(caller: Caller, tunes: Sequence[Tune]) -> AsyncIterator[Finding]:
+    """Yield what comparing tells; the first tune is compared, the last one is what disturbs it."""
+    tune, other = tunes[0], tunes[-1]
+    alone, again = [await _perform(caller, tune) for _ in range(2)]
+    stable = [one == two for one, two in zip(alone.heard, again.heard, strict=True)]
+    if not all(stable[: len(tune.calls)]):
+        at = stable.index(False)
+        message = f"call {at + 1} of a rollout, {_name(tune, at)}, was answered otherwise in the next rollout"
+        yield _finding("state.not_repeatable", message, caller, again, at)
+    shared = await _beside_another(caller, tune, other, alone, stable)
+    if shared is not None:
+        performance, at = shared
+        message = (
+            f"call {at + 1} of a rollout, {_name(tune, at)}, was answered otherwise beside another rollout"
+        )
+        yield _finding("state.shared", message, caller, performance, at)
+        return
+    lost = await _over_many_connections(caller, tune, alone, stable)
+    if lost is not None:
+        code, performance, at, times = lost
+        message = (
+            f"call {at + 1} of a rollout, {_name(tune, at)}, was answered otherwise over another connection "
+            f"in {times} of {SCATTERED} rollouts"
+        )
+        yield _finding(code, message, caller, performance, at)
+        return
+    async for finding in _at_once(caller, tune):
+        yield finding
+
+
+# -- beside another rollout
+
+
+async def _beside_another(
+    caller: Caller, tune: Tune, other: Tune, alone: Performance, stable: Sequence[bool]
+) -> tuple[Performance, int] | None:
+    for _ in range(_ROUNDS):
+        async with caller.lanes() as lanes:
+            disturb = partial(_disturb, caller, other, caller.new_trace(), lanes)
+            performance = await _perform(caller, tune, beside=disturb)
+        at = _first_difference(alone, performance, stable)
+        if at is not None:
+            return performance, at
+    return None
+
+
+async def _disturb(caller: Caller, other: Tune, trace_id: str, lanes: Lanes, at: int) -> None:
+    call = other.calls[at % len(other.calls)]
+    await caller.tool(call, trace_id, other.item, lane=lanes.to(caller.tools[call.name]))
+
+
+# -- over many connections
+
+
+async def _over_many_connections(
+    caller: Caller, tune: Tune, alone: Performance, stable: Sequence[bool]
+) -> tuple[str, Performance, int, int] | None:
+    """Return code, an example, its position and how often, where answers depend on the connection.
+
+    Rollouts at the same time may also be too many, or share state; so the same number is played once more,
+    each over one connection.
+    """
+    scattered = _different(alone, await _many(caller, tune, scattered=True), stable)
+    if not scattered:
+        return None
+    pinned = _different(alone, await _many(caller, tune, scattered=False), stable)
+    if not pinned:
+        return "state.lost", *scattered[0], len(scattered)
+    answered = [(one, at) for one, at in pinned if one.answers[at].fate in _COMPARABLE]
+    return ("state.shared", *answered[0], len(answered)) if answered else None
+
+
+async def _many(caller: Caller, tune: Tune, *, scattered: bool) -> list[Performance]:
+    performances: list[Performance] = []
+
+    async def one() -> None:
+        performances.append(await _perform(caller, tune, scattered=scattered))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(SCATTERED):
+            nursery.start_soon(one)
+    return performances
+
+
+def _different(
+    alone: Performance, others: Sequence[Performance], stable: Sequence[bool]
+) -> list[tuple[Performance, int]]:
+    differences = ((other, _first_difference(alone, other, stable)) for other in others)
+    return [(other, at) for other, at in differences if at is not None]
+
+
+# -- several calls of one rollout at once
+
+
+async def _at_once(caller: Caller, tune: Tune) -> AsyncIterator[Finding]:
+    """Yield what is wrong when a rollout makes one call several times at once.
+
+    In whatever order they are served, the answers must be those of the same calls in turn.
+    """
+    for call in {call.name: call for call in tune.calls}.values():
+        again = Tune(tune.item, (call,) * AT_ONCE, None)
+        in_turn = [await _perform(caller, again) for _ in range(2)]
+        at_once = await _simultaneously(caller, again)
+        failed = next((at for at, one in enumerate(at_once.answers) if one.fate in _FAILED), None)
+        if failed is not None and not any(one.fate in _FAILED for one in in_turn[0].answers):
+            said = at_once.answers[failed].said
+            message = f"{AT_ONCE} calls of {call.name} by one rollout at once: {said}; in turn they succeed"
+            yield _finding("state.parallel_calls", message, caller, at_once, failed)
+        elif in_turn[0].heard == in_turn[1].heard and Counter(in_turn[0].heard) != Counter(at_once.heard):
+            message = (
+                f"{AT_ONCE} calls of {call.name} by one rollout at once are answered otherwise than in turn"
+            )
+            at = next(i for i, text in enumerate(at_once.heard) if text not in in_turn[0].heard[i:])
+            yield _finding("state.parallel_calls", message, caller, at_once, at)
+
+
+_FAILED = {Fate.CRASHED, Fate.HUNG, Fate.MALFORMED}
+
+
+async def _simultaneously(caller: Caller, tune: Tune) -> Performance:
+    trace_id = caller.new_trace()
+    answers: list[Answered] = []
+
+    async def one(call: ToolCall) -> None:
+        lane = lanes.to(caller.tools[call.name])
+        answers.append(await caller.tool(call, trace_id, tune.item, lane=lane))
+
+    async with caller.lanes(scattered=True) as lanes, trio.open_nursery() as nursery:
+        for call in tune.calls:
+            nursery.start_soon(one, call)
+    return Performance(trace_id, tuple(answers))
+
+
+# -- playing and comparing
+
+
+async def _perform(
+    caller: Caller, tune: Tune, *, scattered: bool = False, beside: Beside | None = None
+) -> Performance:
+    """Play a tune as a fresh rollout; `beside` runs at the same time as each of its calls."""
+    trace_id = caller.new_trace()
+    answers: list[Answered] = []
+    asked: list[tuple[CallIds, ToolCall]] = []
+
+    async def step(call: ToolCall) -> None:
+        lane = lanes.to(caller.tools[call.name])
+        answers.append(await caller.tool(call, trace_id, tune.item, lane=lane))
+
+    async with caller.lanes(scattered=scattered) as lanes:
+        for at, call in enumerate(tune.calls):
+            async with trio.open_nursery() as nursery:
+                if beside is not None:
+                    nursery.start_soon(beside, at)
+                nursery.start_soon(step, call)
+            asked.append((answers[-1].ids or caller.new_ids(), call))
+        if tune.answer is not None and caller.grader is not None:
+            lane = lanes.to(caller.grader)
+            answers.append(await caller.grade(tune.answer, asked, trace_id, tune.item, lane=lane))
+    return Performance(trace_id, tuple(answers))
+
+
+def _heard(answered: Answered) -> str:
+    reading = answered.reading
+    if reading.fault is not None:
+        return answered.said
+    return reading.output if reading.score is None else repr(reading.score)
+
+
+def _first_difference(alone: Performance, other: Performance, stable: Sequence[bool]) -> int | None:
+    pairs = zip(alone.heard, other.heard, stable, strict=True)
+    return next((at for at, (one, two, counts) in enumerate(pairs) if counts and one != two), None)
+
+
+def _name(tune: Tune, at: int) -> str:
+    return tune.calls[at].name if at < len(tune.calls) else "the grader's"
+
+
+def _finding(code: str, message: str, caller: Caller, performance: Performance, at: int) -> Finding:
+    answered = performance.answers[at]
+    name = answered.seen.request.endpoint.name
+    return found(code, message, endpoint=name, evidence=caller.evidence(answered))

@@ -4,19 +4,19 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from simulator.checks.caller import LIMIT_S, Answered, Caller, Fate
+from simulator.checks.caller import Answered, Caller, Fate
 from simulator.checks.specimen import Ordinary
 from simulator.findings import found
 from simulator.model import Finding, Item, ToolCall
 
-_SHARE_OF_LIMIT = 0.9  # of the largest request that the trainer sends
 _EVERY_KIND = (
-    "caf\u00e9 na\u00efve \u6f22\u5b57 \u0627\u0644\u0639\u0631\u0628 \u202eright to left\u202c e\u0301 "
-    "\U0001f600 \U00020000 \u200b\ufeff \u0000 \u0007 \u2028 \t \"quoted\" 'single' back\\slash %s {x} <b>&amp;"
+    "caf\u00e9 na\u00efve \u6f22\u5b57 \u0627\u0644\u0639\u0631\u0628 \u202eright to left\u202c "
+    "e\u0301 \U0001f600 \U00020000 \u200b\ufeff \u0000 \u0007 \u2028 \t "
+    "\"quoted\" 'single' back\\slash %s {x} <b>&amp;"
 )
 
 Variation = Callable[[dict[str, Any], Mapping[str, Any], int], str | None]
-"""(ordinary arguments, their schema, bytes that may be filled) -> arguments; None without an occasion."""
+"""(ordinary arguments, their schema, characters of a long text) -> arguments; None without an occasion."""
 
 
 def _not_json(ordinary: dict[str, Any], _schema: Mapping[str, Any], _room: int) -> str | None:
@@ -100,9 +100,7 @@ async def check_arguments(caller: Caller, ordinary: Ordinary, said: dict[str, st
         arguments = _varied(caller, ordinary, make)
         if arguments is None:
             continue
-        answered = await caller.tool(
-            ToolCall(name, arguments), caller.new_trace(), ordinary.item, limit_s=LIMIT_S
-        )
+        answered = await caller.tool(ToolCall(name, arguments), caller.new_trace(), ordinary.item)
         said[variation] = answered.said
         code = _CODES.get(answered.fate)
         if code is None and answered.fate is Fate.ANSWERED and variation in _CANNOT_BE_RIGHT:
@@ -118,8 +116,7 @@ async def check_arguments(caller: Caller, ordinary: Ordinary, said: dict[str, st
 
 def _varied(caller: Caller, ordinary: Ordinary, make: Variation) -> str | None:
     arguments = as_object(ordinary.call.arguments)
-    # An escaped character inside the JSON string `arguments` costs two bytes, which plain words do not have.
-    room = int(caller.rules.max_request_bytes * _SHARE_OF_LIMIT) - len(bytes(ordinary.item.json)) - 1_000
+    room = caller.long_chars(ordinary.item)
     return make(arguments, schema_of(ordinary.item, ordinary.call.name), room)
 
 

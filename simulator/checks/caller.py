@@ -2,23 +2,29 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
-from simulator.checks.prober import Headers, Lane, Prober, Request, Seen, origin_of
+from simulator.checks.crowd import Crowd, open_crowd
+from simulator.checks.prober import Asks, Headers, Lane, Prober, Request, Seen, origin_of
 from simulator.dialects.base import CallIds, Dialect
 from simulator.faults import MEANING, Fault
 from simulator.findings import Evidence
 from simulator.model import Endpoint, Item, Job, Reading, Reply, ToolCall, TrainerRules
 from simulator.plan.call import read_reply
+from simulator.plan.trainer import endpoints_of
 
-LIMIT_S = 10.0
-"""How long a probe waits; the first call of all waits longer, for an endpoint may start cold."""
-FIRST_LIMIT_S = 30.0
+FIRST_TIMES = 3.0
+"""How much longer than others the first call of an endpoint is waited for, which may start cold."""
 
+LONG_CHARS = 100_000
+"""Of a text that is very long; an intrusive check goes up to the largest request that the trainer sends."""
+
+_SHARE_OF_LIMIT, _FRAME_BYTES = 0.9, 1_000
 _SHOWN = 240
 
 
@@ -82,13 +88,13 @@ class Ask(Protocol):
     """Makes an ordinary call of one endpoint, always the same but for its ids, or a variation on it."""
 
     async def __call__(
-        self, *, lane: Lane | None = None, how: How = AS_THE_TRAINER, limit_s: float = LIMIT_S
+        self, *, lane: Asks | None = None, how: How = AS_THE_TRAINER, limit_s: float | None = None
     ) -> Answered:
-        """Make the call."""
+        """Make the call; `limit_s` None waits as long as usual."""
 
 
 class Caller:
-    """Makes the calls of a check.
+    """Makes the calls of a check, each of which waits for `answer_limit_s` seconds unless told otherwise.
 
     `requests` counts them. By the endpoint's name, `times` holds the seconds of ordinary calls that were
     answered, in turn, and `versions` the version of HTTP they were answered in.
@@ -101,8 +107,12 @@ class Caller:
         dialect: Dialect,
         prober: Prober,
         redact: Callable[[str], str],
+        *,
+        answer_limit_s: float,
+        intrusive: bool,
     ) -> None:
         self.job, self.rules, self.dialect, self.prober = job, rules, dialect, prober
+        self.answer_limit_s, self.intrusive = answer_limit_s, intrusive
         self._redact = redact
         self._as_json = job.response_format is not None
         self._lanes: dict[str, Lane] = {}
@@ -111,6 +121,11 @@ class Caller:
         self.requests = 0
         self.times: dict[str, list[float]] = {}
         self.versions: dict[str, str] = {}
+
+    def long_chars(self, item: Item) -> int:
+        """Return how long the longest texts are to be that probes send in calls of an item."""
+        most = int(self.rules.max_request_bytes * _SHARE_OF_LIMIT) - len(bytes(item.json)) - _FRAME_BYTES
+        return max(0, most if self.intrusive else min(most, LONG_CHARS))
 
     # -- ids
 
@@ -132,9 +147,9 @@ class Caller:
         *,
         to: Endpoint | None = None,
         ids: CallIds | None = None,
-        lane: Lane | None = None,
+        lane: Asks | None = None,
         how: How = AS_THE_TRAINER,
-        limit_s: float = LIMIT_S,
+        limit_s: float | None = None,
     ) -> Answered:
         """Make a tool call, to the tool of its name if not `to` another endpoint."""
         endpoint, ids = to or self.tools[call.name], ids or self.new_ids()
@@ -149,9 +164,9 @@ class Caller:
         trace_id: str,
         item: Item,
         *,
-        lane: Lane | None = None,
+        lane: Asks | None = None,
         how: How = AS_THE_TRAINER,
-        limit_s: float = LIMIT_S,
+        limit_s: float | None = None,
     ) -> Answered:
         """Make a grader call; the job has an endpoint grader."""
         assert self.grader is not None  # noqa: S101 the caller's half of the bargain
@@ -162,10 +177,11 @@ class Caller:
         return Answered(seen, read_reply(self.dialect, None, _reply(seen)))
 
     async def _ask(
-        self, endpoint: Endpoint, body: bytes, lane: Lane | None, how: How, limit_s: float
+        self, endpoint: Endpoint, body: bytes, lane: Asks | None, how: How, limit_s: float | None
     ) -> Seen:
         self.requests += 1
         request = Request(endpoint, body, how.method, how.headers, how.query)
+        limit_s = self.answer_limit_s if limit_s is None else limit_s
         return await (lane or self.usual_lane(endpoint)).ask(request, limit_s)
 
     def usual_lane(self, endpoint: Endpoint) -> Lane:
@@ -174,11 +190,21 @@ class Caller:
             self._lanes[endpoint.name] = self.prober.lane(endpoint)
         return self._lanes[endpoint.name]
 
-    def lanes(self, *, scattered: bool = False) -> "Lanes":
+    def lanes(self) -> "Lanes":
         """Return lanes of their own for a rollout."""
-        return Lanes(self.prober, scattered=scattered)
+        return Lanes(self.prober)
+
+    def crowd(self) -> "AbstractAsyncContextManager[Crowd]":
+        """Open a way to all endpoints for calls that are made at the same time."""
+        endpoints = endpoints_of(self.job)
+        return open_crowd(endpoints, self.rules, self.answer_limit_s, self.prober.environ)
 
     # -- what ordinary calls tell on the way
+
+    @property
+    def first_limit_s(self) -> float:
+        """How long the first call of an endpoint is waited for, in seconds."""
+        return FIRST_TIMES * self.answer_limit_s
 
     def note_ordinary(self, answered: Answered) -> None:
         """Take note of the time of an ordinary call, if it was answered."""
@@ -208,28 +234,27 @@ class Caller:
 
 
 class Lanes:
-    """The lanes of one rollout; use it in `async with`, which closes them at its end.
+    """The lanes of one rollout, one to each origin: its calls to one server share a connection, and a worker.
 
-    There is one to each origin, so that all calls to one server share a connection, and a worker; or, if they
-    are `scattered`, a fresh one for each call.
+    Use it in `async with`, which closes them at its end.
     """
 
-    def __init__(self, prober: Prober, *, scattered: bool) -> None:
-        self._prober, self._scattered = prober, scattered
-        self._made: dict[str, Lane] = {}
+    def __init__(self, prober: Prober) -> None:
+        self._prober = prober
+        self._by_origin: dict[str, Lane] = {}
 
-    def to(self, endpoint: Endpoint) -> Lane:
-        """Return the lane for the next call to the endpoint."""
-        key = f"{len(self._made)}" if self._scattered else origin_of(endpoint)
-        if key not in self._made:
-            self._made[key] = self._prober.lane(endpoint)
-        return self._made[key]
+    def to(self, endpoint: Endpoint) -> Asks:
+        """Return the lane for calls to the endpoint."""
+        origin = origin_of(endpoint)
+        if origin not in self._by_origin:
+            self._by_origin[origin] = self._prober.lane(endpoint)
+        return self._by_origin[origin]
 
     async def __aenter__(self) -> "Lanes":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for lane in self._made.values():
+        for lane in self._by_origin.values():
             await lane.aclose()
 
 

@@ -25,6 +25,7 @@ _BY_FATE: dict[Fate, str] = {
     Fate.CRASHED: "endpoint.fails",
     Fate.HUNG: "endpoint.no_answer",
     Fate.TOO_LARGE: "endpoint.answer_too_large",
+    Fate.MALFORMED: "endpoint.malformed",
 }
 _BY_VIOLATION: dict[Violation, str] = {
     Violation.MISSING_TYPE: "tool.type",
@@ -41,10 +42,10 @@ _SAID_OF: dict[str, str] = {
     "endpoint.refuses": "an ordinary call was answered with {status}",
     "endpoint.redirects": "an ordinary call was answered with {status}",
     "endpoint.fails": "an ordinary call ended with {said}",
-    "endpoint.no_answer": "an ordinary call got no answer within {seconds:.0f} s",
+    "endpoint.no_answer": "an ordinary call got no answer within {seconds:.2g} s",
     "endpoint.answer_too_large": "the answer to an ordinary call is larger than 1 MB",
     "endpoint.malformed": "an ordinary call was answered with {status} and no `output`",
-    "grader.no_score": "an ordinary answer was graded with {status} and no finite number in `score`",
+    "grader.no_score": "an ordinary answer was graded with {status}, without a finite number in `score`",
     "wire.not_http": "what came back is not HTTP",
 }
 
@@ -86,8 +87,8 @@ def _code_of(endpoint: Endpoint, answered: Answered) -> str | None:
         return "wire.not_http"
     if answered.fate is Fate.REFUSED and answered.seen.status in _BY_STATUS:
         return _BY_STATUS[answered.seen.status]
-    if answered.fate is Fate.MALFORMED:
-        return "grader.no_score" if endpoint.kind == "grader" else "endpoint.malformed"
+    if answered.fate in {Fate.REFUSED, Fate.MALFORMED} and endpoint.kind == "grader":
+        return "grader.no_score"
     return _BY_FATE.get(answered.fate)
 
 

@@ -22,14 +22,14 @@ REFERENCE_FIELDS = (
 )  # fmt: skip
 OPTION_FIELDS = ("options", "choices", "labels", "candidates")
 
-_LONG_CHARS = 200_000
 _WORDS = "purple elephant 17 seven Tuesday 4,211 bicycle 0.5 maybe 99% north 12 cheese"
 
 
 class Sample(msgspec.Struct, frozen=True):
     """What is graded: an item, and a rollout of it that called tools.
 
-    `reference` is the item's right answer, None where none is known; `others` are the references of other rows, all different from this one's.
+    `reference` is the item's right answer, None where none is known; `others` are those of other rows, all
+    different from it. `long_chars` is how long a long answer may be.
     """
 
     item: Item
@@ -38,6 +38,7 @@ class Sample(msgspec.Struct, frozen=True):
     answer: str
     reference: str | None
     others: tuple[str, ...]
+    long_chars: int
 
     @property
     def question(self) -> str:
@@ -58,7 +59,7 @@ Answer = Callable[[Sample], str | None]
 ODD: dict[str, Answer] = {
     "an empty answer": lambda _: "",
     "a refusal": lambda _: "I'm sorry, but I can't help with that.",
-    "a very long answer": lambda _: _WORDS * (_LONG_CHARS // len(_WORDS)),
+    "a very long answer": lambda sample: _WORDS * (sample.long_chars // len(_WORDS) // 2),
     "broken JSON": lambda _: '{"answer": [1, 2, {"unfinished": "',
     "another language": lambda _: "答えは分かりません。申し訳ありません。 لا أعرف الجواب",
     "HTML": lambda _: "<html><body onload='alert(1)'><table><tr><td>&lt;b&gt;</td></tr></body>",

@@ -4,6 +4,7 @@ It goes over the run's own fast transport, which adds next to nothing of its own
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -19,9 +20,6 @@ from simulator.faults import Fault
 from simulator.findings import found
 from simulator.model import Endpoint, Finding, Reply
 from simulator.plan.call import read_reply
-from simulator.timers import Timers
-from simulator.transport.base import routes_of
-from simulator.transport.choice import choose
 
 RATE_PER_S = 50.0
 """What the endpoints are recommended to serve. Source: AZ, the agentic RFT preview's README."""
@@ -30,6 +28,16 @@ STRAGGLERS_S = 5.0
 KEEPS_UP = 0.9
 MOST_LATE_S = 0.25
 """Our own lateness, above which nothing is said about the endpoint."""
+
+_ACTING = frozenset({
+    "add", "apply", "approve", "assign", "book", "buy", "cancel", "change", "charge", "close", "commit",
+    "create", "delete", "deploy", "disable", "drop", "edit", "enable", "exchange", "insert", "install",
+    "issue", "modify", "move", "order", "pay", "place", "post", "publish", "purchase", "push", "put",
+    "refund", "register", "reject", "remove", "rename", "replace", "reserve", "reset", "restart",
+    "return", "revoke", "schedule", "send", "set", "ship", "submit", "transfer", "trigger", "update",
+    "upload", "write",
+})  # fmt: skip
+"""Verbs with which the names of tools begin that do not just look something up."""
 
 Body = Callable[[], bytes]
 
@@ -43,9 +51,10 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Paced(msgspec.Struct):
-    """What came of a target's calls; times are seconds since the first call was due."""
+    """What came of a target's calls, sent for `lasting_s`; times are seconds since the first one was due."""
 
     target: Target
+    lasting_s: float
     sent: int = 0
     late_s: float = 0.0
     answered_at: list[float] = []
@@ -56,10 +65,16 @@ class Paced(msgspec.Struct):
     @property
     def reached_per_s(self) -> float:
         """The rate of answers from the first one until no more calls came in."""
-        within = [at for at in self.answered_at if at <= LASTING_S]
+        within = [at for at in self.answered_at if at <= self.lasting_s]
         if len(within) < 2:
-            return len(within) / LASTING_S
+            return len(within) / self.lasting_s
         return (len(within) - 1) / max(within[-1] - within[0], 1e-9)
+
+
+def says_it_acts(tool: str) -> bool:
+    """Tell whether a tool's name begins with a verb that changes something: `cancelOrder`, `send_mail`."""
+    words = re.findall(r"[A-Z]?[a-z]+", tool)
+    return bool(words) and words[0].lower() in _ACTING
 
 
 def targets(caller: Caller, ordinary: Mapping[str, Ordinary], sample: Sample | None) -> list[Target]:
@@ -82,39 +97,33 @@ def targets(caller: Caller, ordinary: Mapping[str, Ordinary], sample: Sample | N
     ]
 
 
-async def send_at_rate(caller: Caller, aimed: Sequence[Target], environ: Mapping[str, str]) -> list[Paced]:
+async def send_at_rate(caller: Caller, aimed: Sequence[Target], lasting_s: float) -> list[Paced]:
     """Send to all targets at the same time, each at its rate, and return what came of it."""
-    endpoints = [target.endpoint for target in aimed]
-    timers = Timers()
-    routes = routes_of(endpoints, caller.rules)
-    transport = choose("auto", routes, environ).make(routes, timers)
-    paced = [Paced(target) for target in aimed]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(timers.serve)
-        await nursery.start(transport.serve)
+    paced = [Paced(target, lasting_s) for target in aimed]
+    async with caller.crowd() as crowd, trio.open_nursery() as nursery:
         began = trio.current_time()
         under_way, all_back = [0], trio.Event()
 
-        def send(one: Paced, index: int, due: float) -> None:
+        def send(one: Paced, due: float) -> None:
             one.late_s = max(one.late_s, trio.current_time() - due)
             body = one.target.bodies[one.sent % len(one.target.bodies)]()
             one.sent += 1
             under_way[0] += 1
-            transport.send(index, body, partial(answered, one))
+            crowd.transport.send(crowd.index[one.target.endpoint.name], body, partial(answered, one))
 
         def answered(one: Paced, reply: Reply) -> None:
             under_way[0] -= 1
-            if not under_way[0] and trio.current_time() >= began + LASTING_S:
+            if not under_way[0] and trio.current_time() >= began + lasting_s:
                 all_back.set()
             _note(caller, one, reply, began)
             if one.throttled == 1 and reply.status == _THROTTLED:
                 nursery.start_soon(_ask_for_how_long, caller, one)
 
-        for index, one in enumerate(paced):
-            for number in range(int(one.target.rate_per_s * LASTING_S)):
+        for one in paced:
+            for number in range(int(one.target.rate_per_s * lasting_s)):
                 due = began + number / one.target.rate_per_s
-                timers.call_at(due, partial(send, one, index, due))
-        await trio.sleep_until(began + LASTING_S)
+                crowd.timers.call_at(due, partial(send, one, due))
+        await trio.sleep_until(began + lasting_s)
         if under_way[0]:
             with trio.move_on_after(STRAGGLERS_S):
                 await all_back.wait()

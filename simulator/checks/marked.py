@@ -8,14 +8,14 @@ from typing import Any
 import trio
 
 from simulator.checks.caller import Answered, Caller
-from simulator.checks.prober import Lane
+from simulator.checks.prober import Asks
 from simulator.dialects.base import CallIds
 from simulator.findings import found
 from simulator.job.scenariofile import CheckCall, CheckState
 from simulator.model import Finding, Item, ToolCall
 
 MARK = "MARK"
-READS = 8
+READS = 32
 
 
 async def check_marked(
@@ -29,6 +29,7 @@ async def check_marked(
     if writer.mark in seen.reading.output:
         message = f"{state.read.tool} shows one rollout what another wrote with {state.write.tool}"
         yield found("state.shared", message, endpoint=state.read.tool, evidence=caller.evidence(seen))
+        return
     own = await writer.read()
     if writer.mark not in own.reading.output:
         left_out.append(
@@ -54,10 +55,9 @@ async def _read_widely(writer: "_Rollout") -> list[Answered]:
     answers: list[Answered] = []
 
     async def read() -> None:
-        lane = writer.caller.prober.lane(writer.caller.tools[writer.state.read.tool])
-        answers.append(await writer.read(lane))
+        answers.append(await writer.read(crowd))
 
-    async with trio.open_nursery() as nursery:
+    async with writer.caller.crowd() as crowd, trio.open_nursery() as nursery:
         for _ in range(READS):
             nursery.start_soon(read)
     return answers
@@ -94,10 +94,10 @@ class _Rollout:
     async def write(self, ids: CallIds | None = None) -> Answered:
         return await self._call(self.state.write, ids)
 
-    async def read(self, lane: Lane | None = None) -> Answered:
+    async def read(self, lane: Asks | None = None) -> Answered:
         return await self._call(self.state.read, None, lane)
 
-    async def _call(self, asked: CheckCall, ids: CallIds | None, lane: Lane | None = None) -> Answered:
+    async def _call(self, asked: CheckCall, ids: CallIds | None, lane: Asks | None = None) -> Answered:
         call = ToolCall(asked.tool, json.dumps(_marked(asked.arguments, self.mark)))
         lane = lane or self._lanes.to(self.caller.tools[asked.tool])
         return await self.caller.tool(call, self._trace_id, self._item, ids=ids, lane=lane)

@@ -7,7 +7,7 @@ and to choose the connection. A lane is one connection: what must reach one work
 import logging
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -59,6 +59,13 @@ class Seen(msgspec.Struct, frozen=True):
     retry_after: str = ""
 
 
+class Asks(Protocol):
+    """What a request can be sent over; see `Lane.ask`."""
+
+    async def ask(self, request: Request, limit_s: float) -> Seen:
+        """Send a request and return what came of it."""
+
+
 class Lane:
     """A single connection, opened when it is first needed and again when the peer has closed it.
 
@@ -81,25 +88,26 @@ class Lane:
 
     async def _exchange(self, request: Request, limit_s: float) -> Seen:
         watch = _Watch()
-        with trio.move_on_after(limit_s):
+        with trio.move_on_after(limit_s) as scope:
             try:
-                await self._read(request, watch)
+                await self._read(request, watch, scope)
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, UnicodeError) as error:
                 watch.fault = _fault_of(error, watch)
             watch.over = True
-        if not watch.over:
+        if not watch.over and watch.fault is None:
             watch.fault = Fault.TIMEOUT
         return watch.seen(request)
 
-    async def _read(self, request: Request, watch: "_Watch") -> None:
+    async def _read(self, request: Request, watch: "_Watch", scope: trio.CancelScope) -> None:
         response = await self._transport.handle_async_request(_built(request, watch.trace))
         watch.response = response
         try:
             async for chunk in response.aiter_raw():
                 watch.body += chunk
                 if len(watch.body) > self._max_answer_bytes:
+                    # Cancelled from within, httpx's generators come to an end; left behind, Trio warns.
                     watch.fault = Fault.TOO_LARGE
-                    break
+                    scope.cancel()
         finally:
             with trio.CancelScope(shield=True):
                 await response.aclose()
@@ -153,13 +161,13 @@ class Prober:
     ) -> None:
         for name in _TALKATIVE:  # they log whole URLs and headers, secrets included
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._environ, self._max_answer_bytes = environ, max_answer_bytes
+        self.environ, self._max_answer_bytes = environ, max_answer_bytes
         self.tls = tls or ssl.create_default_context()
         self._lanes: list[Lane] = []
 
     def lane(self, endpoint: Endpoint) -> Lane:
         """Return a new lane to the endpoint's origin; InputError where its proxy is unusable."""
-        proxy = proxy_of(endpoint.url, self._environ)
+        proxy = proxy_of(endpoint.url, self.environ)
         transport = httpx.AsyncHTTPTransport(
             verify=self.tls,
             trust_env=False,
@@ -172,7 +180,7 @@ class Prober:
 
     def goes_through_proxy(self, endpoint: Endpoint) -> bool:
         """Tell whether the environment names a proxy for the endpoint."""
-        return proxy_of(endpoint.url, self._environ) is not None
+        return proxy_of(endpoint.url, self.environ) is not None
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -4,11 +4,11 @@ Every further probe is a variation on one of these calls, so that it differs fro
 """
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from simulator.checks.caller import FIRST_LIMIT_S, LIMIT_S, Answered, Caller, Fate
+from simulator.checks.caller import Answered, Caller, Fate
 from simulator.dialects.base import CallIds
 from simulator.model import Item, Outcome, Split, ToolCall
 from simulator.plan.policy import PolicyFactory, Seen
@@ -52,12 +52,13 @@ async def play(
     caller: Caller,
     make_policy: PolicyFactory,
     items: Sequence[Item],
-    choices: Mapping[tuple[Split, int], ToolChoices],
+    choices: Callable[[], Mapping[tuple[Split, int], ToolChoices]],
     dead: Collection[str],
 ) -> Specimens:
     """Play rollouts until every tool has been called, and call by the schema what no policy calls.
 
-    `items` are those that `make_policy` and `choices` were prepared for; `dead` are tools not to be called.
+    `items` are those that `make_policy` was prepared for, and `choices` makes the calls for; `dead` are tools
+    not to be called.
     """
     wanted = caller.tools.keys() - set(dead)
     played: list[Played] = []
@@ -66,8 +67,10 @@ async def play(
         if not wanted - {call.name for one in played for call, _ in one.calls}:
             break
     ordinary = _best(played)
-    for name in sorted(wanted - ordinary.keys()):
-        found = _by_schema(name, items, choices)
+    uncalled = sorted(wanted - ordinary.keys())
+    by_schema = choices() if uncalled else {}
+    for name in uncalled:
+        found = _by_schema(name, items, by_schema)
         if found is not None:
             item, call = found
             answered = await _call(caller, call, caller.new_trace(), item)
@@ -106,7 +109,7 @@ _GOES_ON = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED, Fate.TOO_LARGE, Fate.M
 
 
 async def _call(caller: Caller, call: ToolCall, trace_id: str, item: Item) -> Answered:
-    limit_s = LIMIT_S if caller.times.get(call.name) else FIRST_LIMIT_S
+    limit_s = None if caller.times.get(call.name) else caller.first_limit_s
     answered = await caller.tool(call, trace_id, item, limit_s=limit_s)
     caller.note_ordinary(answered)
     return answered

@@ -5,22 +5,27 @@ same calls, made by a fresh rollout under other circumstances, must be answered 
 alike under the same circumstances, nothing follows from a difference, and such positions are left out.
 """
 
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
+from typing import Protocol
 
 import msgspec
 import trio
 
-from simulator.checks.caller import Answered, Caller, Fate, Lanes
+from simulator.checks.caller import Answered, Caller, Fate
+from simulator.checks.prober import Asks
 from simulator.checks.specimen import Played
 from simulator.dialects.base import CallIds
 from simulator.findings import found
-from simulator.model import Finding, Item, ToolCall
+from simulator.model import Endpoint, Finding, Item, ToolCall
 
-MOST_CALLS, FEWEST_CALLS = 4, 3
-SCATTERED = 8
-"""Rollouts that are spread over connections, each call of each over one of its own."""
+CALLS = 2
+SCATTERED, _BURSTS = 24, 2
+"""Rollouts at once, whose calls go over whatever connection is free. An idle server with two workers gives all
+of so many connections to one of them in about one burst of forty."""
 AT_ONCE = 3
 _ROUNDS = 2
 _MOST_TOOLS = 3
@@ -38,13 +43,19 @@ class Tune(msgspec.Struct, frozen=True):
 class Performance(msgspec.Struct, frozen=True):
     """A tune as one rollout played it. `heard` has a text for each call, and one for the score."""
 
-    trace_id: str
     answers: tuple[Answered, ...]
 
     @property
     def heard(self) -> tuple[str, ...]:
         """What each call was answered, as it can be compared."""
         return tuple(map(_heard, self.answers))
+
+
+class Ways(Protocol):
+    """What leads to endpoints: `Lanes`, or a `Crowd`."""
+
+    def to(self, endpoint: Endpoint) -> Asks:
+        """Return what the next call to the endpoint goes over."""
 
 
 Beside = Callable[[int], Awaitable[None]]
@@ -55,9 +66,9 @@ def tune_of(one: Played, usable: Container[str], *, graded: bool) -> Tune | None
     """Return what to play: a rollout's first calls of usable tools, repeated if few; None without any."""
     calls = tuple(
         call for call, answered in one.calls if answered.fate in _COMPARABLE and call.name in usable
-    )[:MOST_CALLS]
-    while 0 < len(calls) < FEWEST_CALLS:
-        calls += calls[: FEWEST_CALLS - len(calls)]
+    )[:CALLS]
+    while 0 < len(calls) < CALLS:
+        calls += calls[: CALLS - len(calls)]
     answer = _NO_ANSWER if one.answer is None else one.answer
     return Tune(one.item, calls, answer if graded else None) if calls else None
 
@@ -68,7 +79,7 @@ _COMPARABLE = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED}
 async def check_state(caller: Caller, tunes: Sequence[Tune]) -> AsyncIterator[Finding]:
     """Yield what comparing tells; the first tune is compared, the last one is what disturbs it."""
     tune, other = tunes[0], tunes[-1]
-    alone, again = [await _perform(caller, tune) for _ in range(2)]
+    alone, again = [await _perform_alone(caller, tune) for _ in range(2)]
     stable = [one == two for one, two in zip(alone.heard, again.heard, strict=True)]
     if not all(stable[: len(tune.calls)]):
         at = stable.index(False)
@@ -102,18 +113,18 @@ async def _beside_another(
     caller: Caller, tune: Tune, other: Tune, alone: Performance, stable: Sequence[bool]
 ) -> tuple[Performance, int] | None:
     for _ in range(_ROUNDS):
-        async with caller.lanes() as lanes:
-            disturb = partial(_disturb, caller, other, caller.new_trace(), lanes)
-            performance = await _perform(caller, tune, beside=disturb)
+        async with caller.lanes() as ours, caller.lanes() as theirs:
+            disturb = partial(_disturb, caller, other, caller.new_trace(), theirs)
+            performance = await _perform(caller, tune, ours, beside=disturb)
         at = _first_difference(alone, performance, stable)
         if at is not None:
             return performance, at
     return None
 
 
-async def _disturb(caller: Caller, other: Tune, trace_id: str, lanes: Lanes, at: int) -> None:
+async def _disturb(caller: Caller, other: Tune, trace_id: str, ways: Ways, at: int) -> None:
     call = other.calls[at % len(other.calls)]
-    await caller.tool(call, trace_id, other.item, lane=lanes.to(caller.tools[call.name]))
+    await caller.tool(call, trace_id, other.item, lane=ways.to(caller.tools[call.name]))
 
 
 # -- over many connections
@@ -124,29 +135,36 @@ async def _over_many_connections(
 ) -> tuple[str, Performance, int, int] | None:
     """Return code, an example, its position and how often, where answers depend on the connection.
 
-    Rollouts at the same time may also be too many, or share state; so the same number is played once more,
-    each over one connection.
+    So many rollouts at once may also be too many, or share state: so as many are played again, each over one
+    connection. If their answers differ too, it is not for the connections.
     """
-    scattered = _different(alone, await _many(caller, tune, scattered=True), stable)
-    if not scattered:
+    for _ in range(_BURSTS):
+        async with caller.crowd() as crowd:
+            different = _different(alone, await _many(caller, tune, [crowd] * SCATTERED), stable)
+        if different:
+            break
+    else:
         return None
-    pinned = _different(alone, await _many(caller, tune, scattered=False), stable)
-    if not pinned:
-        return "state.lost", *scattered[0], len(scattered)
-    answered = [(one, at) for one, at in pinned if one.answers[at].fate in _COMPARABLE]
+    async with AsyncExitStack() as stack:
+        lanes = [await stack.enter_async_context(caller.lanes()) for _ in range(SCATTERED)]
+        as_different = _different(alone, await _many(caller, tune, lanes), stable)
+    if not as_different:
+        return "state.lost", *different[0], len(different)
+    answered = [(one, at) for one, at in as_different if one.answers[at].fate in _COMPARABLE]
     return ("state.shared", *answered[0], len(answered)) if answered else None
 
 
-async def _many(caller: Caller, tune: Tune, *, scattered: bool) -> list[Performance]:
-    performances: list[Performance] = []
+async def _many(caller: Caller, tune: Tune, ways: Sequence[Ways]) -> list[Performance]:
+    """Play a tune as many times as there are ways, step by step, in another order at each.
 
-    async def one() -> None:
-        performances.append(await _perform(caller, tune, scattered=scattered))
-
-    async with trio.open_nursery() as nursery:
-        for _ in range(SCATTERED):
-            nursery.start_soon(one)
-    return performances
+    Otherwise every rollout would find the connection on top of the idle ones that it has just given back.
+    """
+    rollouts = [(_Rollout(caller, tune), way) for way in ways]
+    for at in range(rollouts[0][0].steps):
+        async with trio.open_nursery() as nursery:
+            for rollout, way in random.sample(rollouts, len(rollouts)):
+                nursery.start_soon(rollout.step, at, way)
+    return [rollout.performance for rollout, _ in rollouts]
 
 
 def _different(
@@ -166,7 +184,7 @@ async def _at_once(caller: Caller, tune: Tune) -> AsyncIterator[Finding]:
     """
     for call in {call.name: call for call in tune.calls}.values():
         again = Tune(tune.item, (call,) * AT_ONCE, None)
-        in_turn = [await _perform(caller, again) for _ in range(2)]
+        in_turn = [await _perform_alone(caller, again) for _ in range(2)]
         at_once = await _simultaneously(caller, again)
         failed = next((at for at, one in enumerate(at_once.answers) if one.fate in _FAILED), None)
         if failed is not None and not any(one.fate in _FAILED for one in in_turn[0].answers):
@@ -185,45 +203,60 @@ _FAILED = {Fate.CRASHED, Fate.HUNG, Fate.MALFORMED}
 
 
 async def _simultaneously(caller: Caller, tune: Tune) -> Performance:
-    trace_id = caller.new_trace()
-    answers: list[Answered] = []
-
-    async def one(call: ToolCall) -> None:
-        lane = lanes.to(caller.tools[call.name])
-        answers.append(await caller.tool(call, trace_id, tune.item, lane=lane))
-
-    async with caller.lanes(scattered=True) as lanes, trio.open_nursery() as nursery:
-        for call in tune.calls:
-            nursery.start_soon(one, call)
-    return Performance(trace_id, tuple(answers))
+    rollout = _Rollout(caller, tune)
+    async with caller.crowd() as crowd, trio.open_nursery() as nursery:
+        for at in range(len(tune.calls)):
+            nursery.start_soon(rollout.step, at, crowd)
+    return rollout.performance
 
 
 # -- playing and comparing
 
 
-async def _perform(
-    caller: Caller, tune: Tune, *, scattered: bool = False, beside: Beside | None = None
-) -> Performance:
-    """Play a tune as a fresh rollout; `beside` runs at the same time as each of its calls."""
-    trace_id = caller.new_trace()
-    answers: list[Answered] = []
-    asked: list[tuple[CallIds, ToolCall]] = []
+class _Rollout:
+    """A fresh rollout that plays a tune, step by step: its calls, and the grading if there is an answer."""
 
-    async def step(call: ToolCall) -> None:
-        lane = lanes.to(caller.tools[call.name])
-        answers.append(await caller.tool(call, trace_id, tune.item, lane=lane))
+    def __init__(self, caller: Caller, tune: Tune) -> None:
+        self._caller, self._tune, self._trace_id = caller, tune, caller.new_trace()
+        self._answers: list[Answered] = []
+        self._asked: list[tuple[CallIds, ToolCall]] = []
+        self.steps = len(tune.calls) + (tune.answer is not None and caller.grader is not None)
 
-    async with caller.lanes(scattered=scattered) as lanes:
-        for at, call in enumerate(tune.calls):
-            async with trio.open_nursery() as nursery:
-                if beside is not None:
-                    nursery.start_soon(beside, at)
-                nursery.start_soon(step, call)
-            asked.append((answers[-1].ids or caller.new_ids(), call))
-        if tune.answer is not None and caller.grader is not None:
-            lane = lanes.to(caller.grader)
-            answers.append(await caller.grade(tune.answer, asked, trace_id, tune.item, lane=lane))
-    return Performance(trace_id, tuple(answers))
+    async def step(self, at: int, ways: Ways) -> None:
+        """Make the call of that position, or have the answer graded."""
+        if at < len(self._tune.calls):
+            call, ids = self._tune.calls[at], self._caller.new_ids()
+            self._asked.append((ids, call))
+            lane = ways.to(self._caller.tools[call.name])
+            answered = await self._caller.tool(call, self._trace_id, self._tune.item, ids=ids, lane=lane)
+        else:
+            assert self._caller.grader is not None  # noqa: S101 or there would be no such step
+            lane, answer = ways.to(self._caller.grader), self._tune.answer or ""
+            answered = await self._caller.grade(
+                answer, self._asked, self._trace_id, self._tune.item, lane=lane
+            )
+        self._answers.append(answered)
+
+    @property
+    def performance(self) -> Performance:
+        """What came of the steps."""
+        return Performance(tuple(self._answers))
+
+
+async def _perform(caller: Caller, tune: Tune, ways: Ways, *, beside: Beside | None = None) -> Performance:
+    """Play a tune; `beside` runs at the same time as each of its calls."""
+    rollout = _Rollout(caller, tune)
+    for at in range(rollout.steps):
+        async with trio.open_nursery() as nursery:
+            if beside is not None and at < len(tune.calls):
+                nursery.start_soon(beside, at)
+            nursery.start_soon(rollout.step, at, ways)
+    return rollout.performance
+
+
+async def _perform_alone(caller: Caller, tune: Tune) -> Performance:
+    async with caller.lanes() as lanes:
+        return await _perform(caller, tune, lanes)
 
 
 def _heard(answered: Answered) -> str:

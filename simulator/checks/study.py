@@ -8,6 +8,7 @@ time.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Literal
 
@@ -15,11 +16,12 @@ import msgspec
 import trio
 
 from simulator.checks import arguments, contract, grader, limits, marked, specimen, state, wire
-from simulator.checks.caller import AS_THE_TRAINER, FIRST_LIMIT_S, LIMIT_S, Answered, Ask, Caller, How
+from simulator.checks.caller import AS_THE_TRAINER, Answered, Ask, Caller, How
 from simulator.checks.grader import Sample
-from simulator.checks.prober import Lane, Prober, origin_of
+from simulator.checks.prober import Asks, Prober, origin_of
 from simulator.checks.specimen import Ordinary, Specimens
 from simulator.dialects.base import Dialect
+from simulator.errors import InputError, PolicyError
 from simulator.findings import found
 from simulator.job.policies import policy_factory, tool_choices
 from simulator.job.scenario import Scenario
@@ -38,10 +40,15 @@ Watch = Callable[[str], None]
 
 
 class Orders(msgspec.Struct, frozen=True):
-    """What a check is to do. `rate` says whether endpoints are sent calls at the recommended rate."""
+    """What a check is to do; times are in seconds.
+
+    Endpoints are sent calls at the recommended rate for `rate_s`, not at all if it is 0. `answer_limit_s` is
+    how long a probe waits for an answer, `time_limit_s` how long all probes but that of the rate may take.
+    """
 
     depth: Depth = "standard"
-    rate: bool = True
+    rate_s: float = limits.LASTING_S
+    answer_limit_s: float = 10.0
     time_limit_s: float = TIME_LIMIT_S
 
 
@@ -61,6 +68,7 @@ class Study:
         self.specimens = Specimens((), {})
         self.sample: Sample | None = None
         self.usable: dict[str, Ask] = {}
+        self.scoring: set[str] = set()
         self.paced: list[limits.Paced] = []
         self.rate_duration_s = 0.0
 
@@ -75,10 +83,11 @@ class Study:
         """Go the way to each origin; what cannot be reached is left alone from then on."""
         self.watch("the way to each host")
         first_of = {origin_of(endpoint): endpoint for endpoint in reversed(self.endpoints)}
-        direct = [e for e in first_of.values() if not self.caller.prober.goes_through_proxy(e)]
+        prober, limit_s = self.caller.prober, self.scenario.rules.connect_time_limit_s
+        direct = [e for e in first_of.values() if not prober.goes_through_proxy(e)]
 
         async def look(endpoint: Endpoint) -> None:
-            self.ways[origin_of(endpoint)] = await wire.look(endpoint, self.caller.prober)
+            self.ways[origin_of(endpoint)] = await wire.look(endpoint, prober, limit_s)
 
         async with trio.open_nursery() as nursery:
             for endpoint in direct:
@@ -102,13 +111,13 @@ class Study:
         if not items:
             self.left_out.append("all endpoints: the datasets have no usable row to call them with")
             return
-        self.specimens = await specimen.play(
-            self.caller,
-            policy_factory(self.scenario, items),
-            items,
-            tool_choices(self.scenario, items),
-            dead,
-        )
+        try:
+            choices = partial(tool_choices, self.scenario, items)
+            policy = policy_factory(self.scenario, items)
+            self.specimens = await specimen.play(self.caller, policy, items, choices, dead)
+        except (InputError, PolicyError) as error:
+            self.findings.append(found("scenario.unusable", f"the policy cannot be played: {error}"))
+            return
         for name in sorted(alive - self.specimens.ordinary.keys()):
             if name in self.caller.tools:
                 self.left_out.append(f"{name}: neither the policy nor a row's schema says how to call it")
@@ -117,7 +126,7 @@ class Study:
         judge = self.caller.grader
         if judge is not None and judge.name in alive:
             self.sample = sample = _sample(self.scenario, self.specimens, items, self.caller)
-            answered = await _ask_grader(self.caller, sample)(limit_s=FIRST_LIMIT_S)
+            answered = await _ask_grader(self.caller, sample)(limit_s=self.caller.first_limit_s)
             self.caller.note_ordinary(answered)
             self._judge(judge, answered, _ask_grader(self.caller, sample))
 
@@ -125,6 +134,8 @@ class Study:
         self.findings.extend(contract.judge_ordinary(self.caller, endpoint, answered))
         if contract.is_usable(answered):
             self.usable[endpoint.name] = ask
+        if answered.reading.score is not None:
+            self.scoring.add(endpoint.name)
 
     async def try_each_contract(self) -> None:
         """Send each endpoint what must be refused, and what must not be crashed on."""
@@ -153,7 +164,7 @@ class Study:
             item = self.specimens.ordinary[config.read.tool].item
             await self.take(marked.check_marked(self.caller, config, item, self.left_out))
         judge = self.caller.grader
-        graded = judge is not None and judge.name in tools
+        graded = judge is not None and judge.name in self.scoring
         tunes = [
             tune
             for one in self.specimens.played
@@ -167,7 +178,7 @@ class Study:
     async def try_the_grader(self) -> None:
         """Have the grader judge what models answer, and tricks."""
         judge = self.caller.grader
-        if judge is None or judge.name not in self.usable or self.sample is None:
+        if judge is None or self.sample is None or judge.name not in self.scoring:
             return
         self.watch("the grader")
         if self.sample.reference is None:
@@ -177,17 +188,22 @@ class Study:
             )
         await self.take(grader.check_grader(self.caller, self.sample, self.bad_answers[judge.name]))
 
-    async def try_the_rate(self, environ: Mapping[str, str]) -> None:
+    async def try_the_rate(self, lasting_s: float) -> None:
         """Send calls at the recommended rate to whatever answered one by one."""
         ordinary = {n: o for n, o in self.specimens.ordinary.items() if n in self.usable}
+        for name in [] if self.caller.intrusive else sorted(filter(limits.says_it_acts, ordinary)):
+            del ordinary[name]
+            self.left_out.append(
+                f"the rate of {name}: by its name it changes something; see --probe intrusive"
+            )
         judge = self.caller.grader
         sample = self.sample if judge is not None and judge.name in self.usable else None
         aimed = limits.targets(self.caller, ordinary, sample)
         if not aimed:
             return
-        self.watch(f"{limits.LASTING_S:g} s at the recommended rate")
+        self.watch(f"{lasting_s:g} s at the recommended rate")
         began = trio.current_time()
-        self.paced = await limits.send_at_rate(self.caller, aimed, environ)
+        self.paced = await limits.send_at_rate(self.caller, aimed, lasting_s)
         self.rate_duration_s = trio.current_time() - began
         scenario = self.scenario
         rollouts = arrivals(scenario.load, scenario.job.hyperparameters).rollouts_per_step
@@ -238,11 +254,23 @@ async def check_endpoints(
     watch: Watch,
     *,
     started_at: str,
+    stop: trio.Event,
 ) -> tuple[CheckSummary, list[Finding]]:
-    """Probe all endpoints of a job that may be probed, and return what was measured and found."""
+    """Probe all endpoints of a job that may be probed, and return what was measured and found.
+
+    Once `stop` is set it ends, with what it has.
+    """
     began = trio.current_time()
     prober = Prober(environ, scenario.rules.max_answer_bytes)
-    caller = Caller(scenario.job, scenario.rules, dialect, prober, redact)
+    caller = Caller(
+        scenario.job,
+        scenario.rules,
+        dialect,
+        prober,
+        redact,
+        answer_limit_s=orders.answer_limit_s,
+        intrusive=orders.depth == "intrusive",
+    )
     study = Study(scenario, caller, watch)
     study.left_out.extend(f"{name}: the scenario excludes it" for name in scenario.check.exclude)
     steps = (
@@ -253,14 +281,17 @@ async def check_endpoints(
         study.try_the_grader,
     )
     try:
-        with trio.move_on_after(orders.time_limit_s) as limit:
-            for step in steps:
-                await step()
-        if limit.cancelled_caught:
-            message = f"not all probes came to their end within {orders.time_limit_s:g} s"
-            study.findings.append(found("check.unfinished", message))
-        elif orders.rate:
-            await study.try_the_rate(environ)
+        async with _until(stop):
+            with trio.move_on_after(orders.time_limit_s) as limit:
+                for step in steps:
+                    await step()
+            if limit.cancelled_caught:
+                message = f"not all probes came to their end within {orders.time_limit_s:g} s"
+                study.findings.append(found("check.unfinished", message))
+            elif orders.rate_s:
+                await study.try_the_rate(orders.rate_s)
+        if stop.is_set():
+            study.findings.append(found("check.unfinished", "the check was stopped before its end"))
     finally:
         with trio.CancelScope(shield=True):
             await prober.aclose()
@@ -276,6 +307,20 @@ async def check_endpoints(
         left_out=tuple(study.left_out),
     )
     return summary, study.findings
+
+
+@asynccontextmanager
+async def _until(stop: trio.Event) -> AsyncIterator[None]:
+    """Cancel what is within once `stop` is set."""
+    async with trio.open_nursery() as nursery:
+
+        async def end() -> None:
+            await stop.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(end)
+        yield
+        nursery.cancel_scope.cancel()
 
 
 _MOST_ITEMS = 3
@@ -312,12 +357,13 @@ def _sample(scenario: Scenario, specimens: Specimens, items: Sequence[Item], cal
         answer=(done.answer if done else None) or grader.DEFAULT_ANSWER,
         reference=reference,
         others=tuple(others)[:9],
+        long_chars=caller.long_chars(item),
     )
 
 
 def _ask_tool(caller: Caller, ordinary: Ordinary) -> Ask:
     async def ask(
-        *, lane: Lane | None = None, how: How = AS_THE_TRAINER, limit_s: float = LIMIT_S
+        *, lane: Asks | None = None, how: How = AS_THE_TRAINER, limit_s: float | None = None
     ) -> Answered:
         trace_id = caller.new_trace()
         return await caller.tool(ordinary.call, trace_id, ordinary.item, lane=lane, how=how, limit_s=limit_s)

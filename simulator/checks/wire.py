@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
-from simulator.checks.caller import LIMIT_S, Ask, Caller
+from simulator.checks.caller import Ask, Caller
 from simulator.checks.prober import Prober, origin_of
 from simulator.faults import MEANING, Fault
 from simulator.findings import found
@@ -43,11 +43,11 @@ class Way(msgspec.Struct, frozen=True):
     days: float | None = None
 
 
-async def look(endpoint: Endpoint, prober: Prober) -> Way:
-    """Go the way to the endpoint's origin, as far as it leads."""
+async def look(endpoint: Endpoint, prober: Prober, limit_s: float) -> Way:
+    """Go the way to the endpoint's origin, as far as it leads in `limit_s` seconds."""
     parts = urlsplit(endpoint.url)
     port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    with trio.move_on_after(LIMIT_S):
+    with trio.move_on_after(limit_s):
         return await _go(parts.hostname or "", port, parts.scheme == "https", prober)
     return Way(Fault.CONNECT_TIMEOUT)
 
@@ -122,7 +122,7 @@ async def try_keeping(caller: Caller, endpoint: Endpoint, ask: Ask) -> Kept:
     first, second = await ask(lane=lane), await ask(lane=lane)
     for answered in (first, second):
         caller.note_ordinary(answered)
-    if not (first.seen.status and second.seen.status):
+    if not all(one.seen.status and one.seen.fault is None for one in (first, second)):
         return Kept(None, lane.closed_unasked, None)
     return Kept(second.seen.connect_s is None, lane.closed_unasked, first.seen.connect_s)
 

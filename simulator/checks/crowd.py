@@ -1,0 +1,51 @@
+"""Many calls at the same time, over the run's own transport: as many connections as there are calls at once.
+
+That is how a burst reaches all workers of a server. One connection after another would not: while all are
+idle, the same one takes them again and again.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+import trio
+
+from simulator.checks.prober import Request, Seen
+from simulator.model import Endpoint, TrainerRules
+from simulator.timers import Timers
+from simulator.transport.base import Transport, exchange, routes_of
+from simulator.transport.choice import choose
+
+
+class Crowd:
+    """Asks endpoints over a transport, as `prober.Lane` does; of a request only the body is sent."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], transport: Transport, timers: Timers) -> None:
+        self.transport, self.timers = transport, timers
+        self.index = {endpoint.name: index for index, endpoint in enumerate(endpoints)}
+
+    def to(self, _endpoint: Endpoint) -> "Crowd":
+        """Return what asks the endpoint: it is one for all of them."""
+        return self
+
+    async def ask(self, request: Request, _limit_s: float) -> Seen:
+        """Send a request and return what came of it, after the limit of all the crowd at the latest."""
+        reply = await exchange(self.transport, self.index[request.endpoint.name], request.body)
+        return Seen(request, reply.done - reply.sent, reply.status, reply.body, reply.fault)
+
+
+@asynccontextmanager
+async def open_crowd(
+    endpoints: Sequence[Endpoint], rules: TrainerRules, answer_limit_s: float, environ: Mapping[str, str]
+) -> AsyncIterator[Crowd]:
+    """Open the transport that `environ` calls for, with a limit of its own in seconds, and close it again."""
+    rules = msgspec.structs.replace(
+        rules, tool_time_limit_s=answer_limit_s, grader_time_limit_s=answer_limit_s
+    )
+    timers, routes = Timers(), routes_of(endpoints, rules)
+    transport = choose("auto", routes, environ).make(routes, timers)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(timers.serve)
+        await nursery.start(transport.serve)
+        yield Crowd(endpoints, transport, timers)
+        nursery.cancel_scope.cancel()

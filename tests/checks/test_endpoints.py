@@ -1,0 +1,152 @@
+"""Each code is raised by its server, and by no healthy one."""
+
+import msgspec
+import pytest
+
+from simulator.checks import wire
+from simulator.checks.study import Orders
+from simulator.findings import GROUPS, RULES
+
+from . import broken
+from .healthy import KEY, Healthy
+from .lab import AGENT, QUICK, WITH_RATE, check_server, codes
+
+
+def test_nothing_is_found_of_a_healthy_server(tmp_path):
+    endpoints = Healthy()
+    summary, findings = check_server(endpoints, tmp_path, WITH_RATE)
+    assert findings == []
+    assert summary.left_out == ()
+    assert summary.requests + summary.rate_requests == endpoints.requests
+    assert summary.requests < 250
+    assert all(trace.startswith("trace_preflight") for trace in endpoints.traces)
+    tool, judge = summary.endpoints
+    assert (tool.name, tool.http_version, tool.keep_alive) == ("look_up", "1.1", True)
+    assert tool.bad_arguments["no JSON"] == "soft error"
+    assert judge.bad_answers["a near miss"] == "0.5"
+    assert 40 < tool.rate_per_s < 60
+
+
+@pytest.mark.parametrize("code", broken.BROKEN)
+def test_a_broken_server_is_found_out(code, tmp_path):
+    _, findings = check_server(broken.BROKEN[code](), tmp_path)
+    assert codes(findings) == {code}
+    assert all(finding.endpoint in {"look_up", "judge"} for finding in findings)
+
+
+@pytest.mark.parametrize("name", broken.CRASHES)
+def test_a_tool_that_crashes_on_some_arguments(name, tmp_path):
+    summary, (finding,) = check_server(broken.CrashesOn(broken.CRASHES[name]), tmp_path)
+    assert (finding.code, finding.endpoint) == ("tool.crashes_on_arguments", "look_up")
+    assert f"{name}: 500" in finding.message
+    assert summary.endpoints[0].bad_arguments[name] == "500"
+
+
+@pytest.mark.parametrize("name", broken.ODD_ANSWERS)
+def test_a_grader_that_crashes_on_some_answers(name, tmp_path):
+    _, (finding,) = check_server(broken.CrashesOnAnswers(broken.ODD_ANSWERS[name]), tmp_path)
+    assert finding.code == "grader.crashes_on_answer"
+    assert f"{name}: 500" in finding.message
+
+
+@pytest.mark.parametrize("name", broken.TRICKED)
+def test_a_grader_that_rewards_a_trick(name, tmp_path):
+    _, (finding,) = check_server(broken.Hackable(broken.TRICKED[name]), tmp_path)
+    assert finding.code == "grader.hackable"
+    assert f"{name}: 1" in finding.message
+
+
+def test_an_endpoint_that_answers_late_is_slow(tmp_path, monkeypatch):
+    monkeypatch.setattr(wire, "SLOW_S", 0.03)
+    _, findings = check_server(broken.Slow(), tmp_path)
+    assert codes(findings) == {"endpoint.slow"}
+
+
+def test_a_first_answer_that_took_much_longer_is_a_cold_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(wire, "COLD_S", 0.2)
+    _, (finding,) = check_server(broken.StartsCold(), tmp_path)
+    assert finding.code == "wire.cold_start"
+    assert "the first answer took 0.4 s" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("server", "toml", "found"),
+    [
+        (broken.Busy, "", {"limits.errors", "limits.rate_not_reached"}),
+        (broken.Throttled, "", {"limits.throttled", "limits.rate_not_reached"}),
+        (broken.OneByOne, "", {"limits.rate_not_reached"}),
+        (
+            broken.OneByOne,
+            "[trainer]\ntool_time_limit_s = 2.0\n",
+            {"limits.rate_not_reached", "limits.time_limit"},
+        ),
+    ],
+)
+def test_a_server_that_cannot_keep_up(server, toml, found, tmp_path):
+    _, findings = check_server(server(), tmp_path, WITH_RATE, toml=toml)
+    assert codes(findings) - {"limits.time_limit"} == found - {"limits.time_limit"}
+    assert ("limits.time_limit" in codes(findings)) >= ("limits.time_limit" in found)
+
+
+def test_retry_after_is_told(tmp_path):
+    _, findings = check_server(broken.Throttled(), tmp_path, WITH_RATE)
+    (finding,) = [finding for finding in findings if finding.code == "limits.throttled"]
+    assert "Retry-After: 7" in finding.message
+
+
+def test_a_check_that_takes_too_long_says_so(tmp_path):
+    orders = Orders(rate_s=0.0, answer_limit_s=30.0, time_limit_s=0.5)
+    _, findings = check_server(broken.Hangs(), tmp_path, orders)
+    assert codes(findings) == {"check.unfinished"}
+
+
+def test_a_policy_that_fails_is_told_and_the_rest_left_alone(tmp_path):
+    _, (finding,) = check_server(Healthy(), tmp_path, agent=AGENT.replace('"coats"', "1 / 0"))
+    assert finding.code == "scenario.unusable"
+    assert "ZeroDivisionError" in finding.message
+
+
+def test_an_excluded_tool_is_never_called(tmp_path):
+    endpoints = Healthy()
+    summary, findings = check_server(endpoints, tmp_path, toml='[check]\nexclude = ["look_up"]\n')
+    assert endpoints.counts == {}
+    assert findings == []
+    assert "look_up: the scenario excludes it" in summary.left_out
+
+
+def test_secrets_are_not_in_what_was_seen(tmp_path):
+    class Telling(broken.Fails):
+        def handle(self, method, path, headers, raw):
+            answer = super().handle(method, path, headers, raw)
+            return answer._replace(body={"error": f"not with {headers}"}) if answer.status == 503 else answer
+
+    _, findings = check_server(Telling(), tmp_path)
+    assert codes(findings) == {"endpoint.fails"}
+    assert "not with" in findings[0].answer
+    assert KEY not in str(msgspec.to_builtins(findings))
+
+
+def test_evidence_is_cut_and_on_one_line(tmp_path):
+    class Endless(broken.Fails):
+        def tool(self, call):
+            return super().tool(call)._replace(body={"error": "a\nb" * 100_000})
+
+    _, findings = check_server(Endless(), tmp_path, QUICK)
+    for text in (findings[0].request, findings[0].answer):
+        assert 0 < len(text) <= 240
+        assert len(text.splitlines()) == 1
+
+
+TESTED_ELSEWHERE = {
+    "wire.dns", "wire.refused", "wire.unreachable", "wire.tls", "wire.certificate_expires",
+    "state.acts_twice",
+}  # fmt: skip
+
+
+def test_every_code_about_endpoints_has_its_server():
+    about_endpoints = {rule.code for rules in list(GROUPS.values())[1:] for rule in rules}
+    tested = broken.BROKEN.keys() | TESTED_ELSEWHERE
+    tested |= {"tool.crashes_on_arguments", "grader.crashes_on_answer", "grader.hackable"}
+    tested |= {"endpoint.slow", "wire.cold_start", "check.unfinished"}
+    tested |= {code for code in RULES if code.startswith("limits.")}
+    assert about_endpoints == tested

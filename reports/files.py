@@ -1,19 +1,28 @@
-"""The files of a report, each a function of the same three things."""
+"""The files of a report, each a function of the same things: those of a run, and those of a check."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from reports.check_json import check_to_json
 from reports.json_report import to_json
-from reports.junit import to_junit
+from reports.junit import check_to_junit, to_junit
 from simulator.gates import Verdict
+from simulator.measure.checked import CheckSummary
 from simulator.measure.summary import Summary
 from simulator.model import Finding
 
 Report = Callable[[Summary, Verdict, Sequence[Finding]], bytes]
+CheckReport = Callable[[CheckSummary, Sequence[Finding]], bytes]
 
 REPORTS: dict[str, Report] = {
     "report.json": to_json,
     "junit.xml": to_junit,
+}
+
+
+CHECK_REPORTS: dict[str, CheckReport] = {
+    "report.json": check_to_json,
+    "junit.xml": check_to_junit,
 }
 
 
@@ -24,6 +33,13 @@ def write_reports(
     for name, report in REPORTS.items():
         _replace(directory / name, report(summary, verdict, findings))
     return list(REPORTS)
+
+
+def write_check_reports(directory: Path, checked: CheckSummary, findings: Sequence[Finding]) -> list[str]:
+    """Write every report of a check into the directory, which exists, and return their names."""
+    for name, report in CHECK_REPORTS.items():
+        _replace(directory / name, report(checked, findings))
+    return list(CHECK_REPORTS)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -22,25 +22,28 @@ _DIGITS = 6
 _NUMBERS_ON_LINES = re.compile(rb"\[\n[\s\d,.eE+-]+\]")
 
 
-def report(summary: Summary, verdict: Verdict, findings: Sequence[Finding] = ()) -> dict[str, Any]:
-    """Return the report as dicts and lists: what is in ms to the microsecond, the rest to six decimals."""
+def _report(summary: Summary, verdict: Verdict, findings: Sequence[Finding]) -> dict[str, Any]:
     fields = msgspec.to_builtins(summary)
     series = fields.pop("series")
     judged = msgspec.to_builtins(verdict)
-    tidy: dict[str, Any] = _tidy({
+    return {
         "schema_version": SCHEMA_VERSION,
         "verdict": judged["verdict"],
         **fields,
         "gates": judged["gates"],
         "findings": msgspec.to_builtins(tuple(findings)),
         "series": series,
-    })  # fmt: skip
-    return tidy
+    }
 
 
 def to_json(summary: Summary, verdict: Verdict, findings: Sequence[Finding] = ()) -> bytes:
     """Return the report as indented JSON with a newline at its end."""
-    indented = msgspec.json.format(msgspec.json.encode(report(summary, verdict, findings)), indent=2)
+    return encoded(_report(summary, verdict, findings))
+
+
+def encoded(report: dict[str, Any]) -> bytes:
+    """Return a report as JSON: what is in ms to the microsecond, other numbers to six decimals."""
+    indented = msgspec.json.format(msgspec.json.encode(_tidy(report)), indent=2)
     return _NUMBERS_ON_LINES.sub(lambda numbers: b" ".join(numbers[0].split()), indented) + b"\n"
 
 

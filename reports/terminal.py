@@ -36,7 +36,7 @@ _LONGEST_NAME = 28
 _LONGEST_GATE = 48
 _DELAY_MS, _DELAY_SHARE = 5.0, 0.1  # a schedule delay below both is nobody's concern
 
-_BADGES = {"pass": "bold green", "fail": "bold red", "invalid": "bold yellow", "interrupted": "bold yellow"}
+BADGES = {"pass": "bold green", "fail": "bold red", "invalid": "bold yellow", "interrupted": "bold yellow"}
 
 
 def render(
@@ -48,7 +48,7 @@ def render(
         _reasons(summary, verdict),
         _endpoints(summary),
         _steps(summary),
-        itertools.chain(_facts(summary, verdict), _files(written, fspath(out_dir))),
+        itertools.chain(_facts(summary, verdict), files_line(written, fspath(out_dir))),
     )
     filled = filter(None, map(list, blocks))
     return Constrain(Group(*itertools.chain.from_iterable((Text(), *block) for block in filled)), WIDTH)
@@ -59,7 +59,7 @@ def render(
 
 def _headline(summary: Summary, verdict: Verdict) -> Iterator[RenderableType]:
     word = "interrupted" if summary.interrupted else verdict.verdict
-    badge = Text(word.upper(), _BADGES[word])
+    badge = Text(word.upper(), BADGES[word])
     yield hanging(badge, Text(headline(summary, verdict), "bold"), indent=0, gap=2)
 
 
@@ -215,7 +215,8 @@ def _run(summary: Summary) -> str:
     )
 
 
-def _files(written: Sequence[str], out_dir: str) -> Iterator[RenderableType]:
+def files_line(written: Sequence[str], out_dir: str) -> Iterator[RenderableType]:
+    """Yield where which files are, if there are any."""
     if written:
         directory = plain(out_dir).rstrip("/") + "/"
         yield section("written", [Text(directory, "bold"), Text("  ".join(map(plain, written)))])

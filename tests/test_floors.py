@@ -1,6 +1,6 @@
 """Imports go down only: the floors of the house, held by walking the sources.
 
-0  model errors faults redaction findings   the nouns
+0  model errors faults redaction hosts findings   the nouns
 1  dialects plan measure grading gates  decisions and counting: no clock, no socket, no trio
 2  job · reports · endpoints_mock       files · what a person reads · a server to practise on
 3  clock arrival timers · transport     time · the wire
@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("simulator", "endpoints_mock", "reports", "scenarios")
 
-FLOOR_0 = {f"simulator.{room}" for room in ("model", "errors", "faults", "redaction", "findings")}
+FLOOR_0 = {f"simulator.{room}" for room in ("model", "errors", "faults", "redaction", "hosts", "findings")}
 FLOOR_1 = {f"simulator.{room}" for room in ("dialects", "plan", "measure", "grading", "gates")}
 CLOCKS = {"simulator.arrival", "simulator.clock", "simulator.timers"}
 TRANSPORT = {*CLOCKS, "simulator.transport"}

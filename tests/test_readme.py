@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from reports.rules import rules_markdown
 from simulator import gates
 from simulator.cli.main import COMMANDS, EXIT_UNUSABLE
 from simulator.cli.run import EXIT_CODES, EXIT_INTERRUPTED
@@ -30,6 +31,15 @@ def test_every_metric_is_in_the_table_of_gates():
 def test_every_exit_code_is_in_the_table():
     codes = {int(code) for code in re.findall(r"^\| (\d+) \|", section("What comes out"), re.MULTILINE)}
     assert codes == {*EXIT_CODES.values(), EXIT_UNUSABLE, EXIT_INTERRUPTED}
+
+
+def test_the_table_of_findings_is_that_of_the_rules(request):
+    begin, end = "<!-- findings -->\n", "<!-- end of findings -->"
+    before, rest = README.split(begin)
+    table, after = rest.split(end)
+    if request.config.getoption("--update-golden"):
+        (ROOT / "README.md").write_text(f"{before}{begin}{rules_markdown()}{end}{after}")
+    assert table == rules_markdown()
 
 
 def test_every_command_is_shown():

@@ -1,7 +1,7 @@
 """Tool calls and grader calls as probes make them, and what became of each."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Protocol
@@ -50,6 +50,13 @@ _FATES: dict[Fault, Fate] = {
 }
 
 
+CERTAIN = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED}
+"""Fates that an endpoint chose; the others may be an accident."""
+
+CONFIRMED = 3
+"""How often a call must fail for its failure to be no accident."""
+
+
 class Answered(msgspec.Struct, frozen=True):
     """A call and what came of it; `ids` is None for a grader's."""
 
@@ -87,9 +94,7 @@ AS_THE_TRAINER = How()
 class Ask(Protocol):
     """Makes an ordinary call of one endpoint, always the same but for its ids, or a variation on it."""
 
-    async def __call__(
-        self, *, lane: Asks | None = None, how: How = AS_THE_TRAINER, limit_s: float | None = None
-    ) -> Answered:
+    async def __call__(self, *, how: How = AS_THE_TRAINER, limit_s: float | None = None) -> Answered:
         """Make the call; `limit_s` None waits as long as usual."""
 
 
@@ -97,7 +102,8 @@ class Caller:
     """Makes the calls of a check, each of which waits for `answer_limit_s` seconds unless told otherwise.
 
     `requests` counts them. By the endpoint's name, `times` holds the seconds of ordinary calls that were
-    answered, in turn, and `versions` the version of HTTP they were answered in.
+    answered, in turn, `versions` the version of HTTP they were answered in, and `flaky` calls that failed and
+    then succeeded.
     """
 
     def __init__(
@@ -121,6 +127,7 @@ class Caller:
         self.requests = 0
         self.times: dict[str, list[float]] = {}
         self.versions: dict[str, str] = {}
+        self.flaky: dict[str, list[Answered]] = {}
 
     def long_chars(self, item: Item) -> int:
         """Return how long the longest texts are to be that probes send in calls of an item."""
@@ -146,18 +153,59 @@ class Caller:
         item: Item,
         *,
         to: Endpoint | None = None,
+        how: How = AS_THE_TRAINER,
+        limit_s: float | None = None,
+    ) -> Answered:
+        """Make a tool call until it is not in doubt, to the tool of its name if not `to` another endpoint."""
+        return await self._until_certain(
+            lambda: self.tool_once(call, trace_id, item, to=to, how=how, limit_s=limit_s)
+        )
+
+    async def grade(
+        self,
+        answer: str,
+        calls: list[tuple[CallIds, ToolCall]],
+        trace_id: str,
+        item: Item,
+        *,
+        how: How = AS_THE_TRAINER,
+        limit_s: float | None = None,
+    ) -> Answered:
+        """Make a grader call until it is not in doubt; the job has an endpoint grader."""
+        return await self._until_certain(
+            lambda: self.grade_once(answer, calls, trace_id, item, how=how, limit_s=limit_s)
+        )
+
+    async def _until_certain(self, attempt: Callable[[], Awaitable[Answered]]) -> Answered:
+        """Make a call again that failed: what fails now and then is another finding than what always does."""
+        first = answered = await attempt()
+        for _ in range(CONFIRMED - 1):
+            if answered.fate in CERTAIN:
+                break
+            answered = await attempt()
+        if first is not answered and answered.fate in CERTAIN:
+            self.flaky.setdefault(first.seen.request.endpoint.name, []).append(first)
+        return answered
+
+    async def tool_once(
+        self,
+        call: ToolCall,
+        trace_id: str,
+        item: Item,
+        *,
+        to: Endpoint | None = None,
         ids: CallIds | None = None,
         lane: Asks | None = None,
         how: How = AS_THE_TRAINER,
         limit_s: float | None = None,
     ) -> Answered:
-        """Make a tool call, to the tool of its name if not `to` another endpoint."""
+        """Make a tool call, with new ids unless some are given."""
         endpoint, ids = to or self.tools[call.name], ids or self.new_ids()
         body = self.dialect.tool_request(ids, call, trace_id, item) if how.body is None else how.body
         seen = await self._ask(endpoint, body, lane, how, limit_s)
         return Answered(seen, read_reply(self.dialect, ids, _reply(seen)), ids)
 
-    async def grade(
+    async def grade_once(
         self,
         answer: str,
         calls: list[tuple[CallIds, ToolCall]],
@@ -188,6 +236,11 @@ class Caller:
         """Return the lane over which the endpoint's calls go if nothing else is said."""
         if endpoint.name not in self._lanes:
             self._lanes[endpoint.name] = self.prober.lane(endpoint)
+        return self._lanes[endpoint.name]
+
+    def fresh_lane(self, endpoint: Endpoint) -> Lane:
+        """Let the endpoint's calls go over a new lane from now on, and return it."""
+        self._lanes[endpoint.name] = self.prober.lane(endpoint)
         return self._lanes[endpoint.name]
 
     def lanes(self) -> "Lanes":

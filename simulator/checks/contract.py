@@ -8,6 +8,7 @@ from simulator.checks.caller import Answered, Ask, Caller, Fate, How
 from simulator.checks.prober import Headers
 from simulator.faults import Fault, Violation
 from simulator.findings import found
+from simulator.hosts import is_loopback
 from simulator.model import Endpoint, Finding
 
 # -- an ordinary call
@@ -92,6 +93,14 @@ def _code_of(endpoint: Endpoint, answered: Answered) -> str | None:
     return _BY_FATE.get(answered.fate)
 
 
+def judge_flaky(caller: Caller) -> Iterator[Finding]:
+    """Yield endpoints some of whose calls failed and succeeded when they were made again."""
+    for name, failed in caller.flaky.items():
+        said = ", ".join(dict.fromkeys(answered.said for answered in failed))
+        message = f"{len(failed)} calls failed ({said}) and succeeded when they were sent again"
+        yield found("endpoint.flaky", message, endpoint=name, evidence=caller.evidence(failed[0]))
+
+
 # -- requests that must be refused
 
 
@@ -149,8 +158,13 @@ async def check_refusals(
         elif _is_taken_for_a_call(answered, ordinary) and refusal.accepted not in accepted:
             accepted.add(refusal.accepted)
             message = f"{refusal.name}: answered with {answered.seen.status}"
-            evidence = caller.evidence(answered)
-            yield found(refusal.accepted, message, endpoint=endpoint.name, evidence=evidence)
+            yield found(
+                refusal.accepted,
+                message,
+                endpoint=endpoint.name,
+                evidence=caller.evidence(answered),
+                severity="warning" if is_loopback(endpoint.url) else None,  # nobody else can reach it
+            )
     if crashed:
         message = "; ".join(f"{name}: {answered.said}" for name, answered in crashed)
         yield found(_CRASHES, message, endpoint=endpoint.name, evidence=caller.evidence(crashed[0][1]))

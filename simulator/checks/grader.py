@@ -151,7 +151,7 @@ async def _repeated(caller: Caller, sample: Sample, judged: dict[str, Answered])
 
 def _said(answered: Answered) -> str:
     score = answered.reading.score
-    return answered.said if score is None else f"{score:g}"
+    return answered.said if score is None else f"scored {score:g}"
 
 
 # -- judging what was seen

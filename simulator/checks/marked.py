@@ -100,7 +100,7 @@ class _Rollout:
     async def _call(self, asked: CheckCall, ids: CallIds | None, lane: Asks | None = None) -> Answered:
         call = ToolCall(asked.tool, json.dumps(_marked(asked.arguments, self.mark)))
         lane = lane or self._lanes.to(self.caller.tools[asked.tool])
-        return await self.caller.tool(call, self._trace_id, self._item, ids=ids, lane=lane)
+        return await self.caller.tool_once(call, self._trace_id, self._item, ids=ids, lane=lane)
 
 
 def _marked(value: Any, mark: str) -> Any:

@@ -18,7 +18,7 @@ import trio
 from simulator.checks import arguments, contract, grader, limits, marked, specimen, state, wire
 from simulator.checks.caller import AS_THE_TRAINER, Answered, Ask, Caller, How
 from simulator.checks.grader import Sample
-from simulator.checks.prober import Asks, Prober, origin_of
+from simulator.checks.prober import Prober, origin_of
 from simulator.checks.specimen import Ordinary, Specimens
 from simulator.dialects.base import Dialect
 from simulator.errors import InputError, PolicyError
@@ -290,6 +290,7 @@ async def check_endpoints(
                 study.findings.append(found("check.unfinished", message))
             elif orders.rate_s:
                 await study.try_the_rate(orders.rate_s)
+        study.findings.extend(contract.judge_flaky(caller))
         if stop.is_set():
             study.findings.append(found("check.unfinished", "the check was stopped before its end"))
     finally:
@@ -362,11 +363,9 @@ def _sample(scenario: Scenario, specimens: Specimens, items: Sequence[Item], cal
 
 
 def _ask_tool(caller: Caller, ordinary: Ordinary) -> Ask:
-    async def ask(
-        *, lane: Asks | None = None, how: How = AS_THE_TRAINER, limit_s: float | None = None
-    ) -> Answered:
+    async def ask(*, how: How = AS_THE_TRAINER, limit_s: float | None = None) -> Answered:
         trace_id = caller.new_trace()
-        return await caller.tool(ordinary.call, trace_id, ordinary.item, lane=lane, how=how, limit_s=limit_s)
+        return await caller.tool(ordinary.call, trace_id, ordinary.item, how=how, limit_s=limit_s)
 
     return ask
 

@@ -117,9 +117,9 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 async def try_keeping(caller: Caller, endpoint: Endpoint, ask: Ask) -> Kept:
-    """Make an ordinary call twice over one connection."""
-    lane = caller.prober.lane(endpoint)
-    first, second = await ask(lane=lane), await ask(lane=lane)
+    """Make an ordinary call twice in turn over a fresh connection."""
+    lane = caller.fresh_lane(endpoint)
+    first, second = await ask(), await ask()
     for answered in (first, second):
         caller.note_ordinary(answered)
     if not all(one.seen.status and one.seen.fault is None for one in (first, second)):

@@ -1,23 +1,21 @@
 """Before traffic goes to a host that is not this machine, say what goes where, and ask."""
 
-import ipaddress
 import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from simulator.errors import InputError
-from simulator.job.scenario import Scenario
+from simulator.hosts import is_loopback
 from simulator.model import Endpoint
 from simulator.plan.schedule import Phase
-from simulator.plan.trainer import endpoints_of
 
 
-def ask_before_leaving(scenario: Scenario, phases: Sequence[Phase], *, assume_yes: bool) -> None:
-    """Return when all hosts are loopback, or the user agreed; InputError otherwise."""
-    outside = [endpoint for endpoint in endpoints_of(scenario.job) if not is_loopback(endpoint.url)]
+def ask_before_leaving(endpoints: Sequence[Endpoint], what: str, *, assume_yes: bool) -> None:
+    """Return when all hosts are loopback, or the user agreed to send `what`; InputError otherwise."""
+    outside = [endpoint for endpoint in endpoints if not is_loopback(endpoint.url)]
     if not outside:
         return
-    for line in describe(outside, phases):
+    for line in describe(outside, what):
         print(line, file=sys.stderr)
     if assume_yes:
         return
@@ -31,13 +29,13 @@ def ask_before_leaving(scenario: Scenario, phases: Sequence[Phase], *, assume_ye
         raise InputError("nothing was sent")
 
 
-def describe(outside: Sequence[Endpoint], phases: Sequence[Phase]) -> list[str]:
+def describe(outside: Sequence[Endpoint], what: str) -> list[str]:
     """Return what is about to be sent, a line per host; header names, never their values."""
     by_host: dict[str, list[Endpoint]] = {}
     for endpoint in outside:
         parts = urlsplit(endpoint.url)
         by_host.setdefault(f"{parts.scheme}://{parts.netloc}", []).append(endpoint)
-    lines = [f"About to send {_volume(phases)} to hosts that are not this machine:"]
+    lines = [f"About to send {what} to hosts that are not this machine:"]
     for host, endpoints in by_host.items():
         names = ", ".join(endpoint.name for endpoint in endpoints)
         headers = sorted({name for endpoint in endpoints for name, _ in endpoint.headers})
@@ -45,21 +43,11 @@ def describe(outside: Sequence[Endpoint], phases: Sequence[Phase]) -> list[str]:
     return lines
 
 
-def _volume(phases: Sequence[Phase]) -> str:
+def volume(phases: Sequence[Phase]) -> str:
+    """Return what a run sends."""
     counts = [phase.planned for phase in phases]
     rollouts = sum(count for count in counts if count is not None)
     if None in counts:
         seconds = max(phase.duration_s or 0 for phase in phases)
         return f"rollouts for {seconds:g} s, each with several tool calls,"
     return f"{rollouts} rollouts, each with several tool calls and a grader call,"
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether a URL's host is this machine by its very name; other names are not resolved."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

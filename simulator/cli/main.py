@@ -10,24 +10,26 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
+from simulator.cli.check import check
 from simulator.cli.demo import demo
+from simulator.cli.explain import explain
 from simulator.cli.init import init
 from simulator.cli.mock import mock
 from simulator.cli.run import EXIT_INTERRUPTED, run
 from simulator.errors import PreflightError
 
 EXIT_UNUSABLE = 2
-COMMANDS: tuple[Callable[..., int], ...] = (run, demo, mock, init)
+COMMANDS: tuple[Callable[..., int], ...] = (check, run, demo, mock, init, explain)
 
 HELP = """Plays the trainer of an agent reinforcement fine-tuning job against your endpoints.
 
 It starts the rollouts of a training step as the trainer would, sends every tool call under its rollout's id,
 grades every rollout, and says, with evidence, whether the endpoints will hold up.
 
-Start with `rft-preflight demo`, then `rft-preflight run job.json`.
+Start with `rft-preflight demo`, then `rft-preflight check job.json`, then `rft-preflight run job.json`.
 
-Exit codes: 0 passed · 1 a gate failed · 2 wrong invocation or unusable input · 3 the measurement cannot be
-trusted · 130 interrupted (what was measured is still written).
+Exit codes: 0 passed · 1 a gate failed, or a check found an error · 2 wrong invocation or unusable input · 3
+the measurement cannot be trusted · 130 interrupted (what was measured is still written).
 """
 
 

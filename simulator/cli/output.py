@@ -4,12 +4,13 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TextIO, cast
 
 from rich.console import Console
+from rich.text import Text
 
 from reports.files import REPORTS
 from reports.terminal import WIDTH
@@ -71,6 +72,16 @@ def stdout_console() -> Console:
 def stderr_console() -> Console:
     """Return the console for the progress."""
     return Console(file=_patient(sys.stderr))
+
+
+@contextmanager
+def status(console: Console) -> Iterator[Callable[[str], None]]:
+    """Give a function that shows what is being looked at; only a terminal shows it, and only for as long."""
+    if not console.is_interactive:
+        yield lambda _: None
+        return
+    with console.status("checking") as shown:
+        yield lambda what: shown.update(Text(f"checking {what}"))
 
 
 def make_folder(folder: Path) -> None:

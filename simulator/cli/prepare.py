@@ -11,12 +11,12 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter, Token
 
-from simulator.cli.consent import is_loopback
 from simulator.cli.embedded import Embedded, embed
 from simulator.dialects.openai import OpenAI
 from simulator.engine.shard import Setup
 from simulator.errors import InputError
 from simulator.gates import Gate, default_gates, parse_gates
+from simulator.hosts import is_loopback
 from simulator.job.policies import policy_factory
 from simulator.job.scenario import Overrides, Scenario, load_scenario
 from simulator.plan.schedule import Phase, arrivals, items_played, schedule
@@ -61,6 +61,8 @@ class RunOptions:
     "How many processes send the calls; by default as many as help."
     transport: TransportName = "auto"
     "What sends them: `http11` is the fast one, `httpx` knows proxies and HTTP/2; `auto` looks for a proxy."
+    skip_checks: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    "Play at once, without `check`'s look at files and endpoints."
     yes: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     "Do not ask before sending to hosts that are not this machine."
 

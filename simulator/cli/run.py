@@ -2,16 +2,30 @@
 
 import os
 import resource
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 
 import trio
+from rich.text import Text
 
+from reports.check_terminal import render_findings
 from reports.files import write_reports
 from reports.progress import progress
 from reports.terminal import render
-from simulator.cli.consent import ask_before_leaving
-from simulator.cli.output import JOURNAL, make_folder, stderr_console, stdout_console, undisturbed, writing
+from simulator.checks.study import Orders
+from simulator.cli.check import show
+from simulator.cli.consent import ask_before_leaving, volume
+from simulator.cli.examine import PROBES, Examined, examine
+from simulator.cli.output import (
+    JOURNAL,
+    make_folder,
+    status,
+    stderr_console,
+    stdout_console,
+    undisturbed,
+    writing,
+)
 from simulator.cli.prepare import Prepared, RunOptions, prepare
 from simulator.cli.worker import Brief, work
 from simulator.clock import SharedClock
@@ -22,6 +36,8 @@ from simulator.engine.shard import Tools
 from simulator.errors import InputError, PreflightError
 from simulator.gates import judge
 from simulator.measure.summary import Summary
+from simulator.model import Finding
+from simulator.plan.trainer import endpoints_of
 from simulator.redaction import redactor
 
 EXIT_CODES = {"pass": 0, "fail": 1, "invalid": 3}
@@ -41,16 +57,40 @@ def run(target: str, /, options: RunOptions = _DEFAULTS) -> int:
         A bundled scenario's name (`finqa`), a scenario TOML, or a job's JSON.
     """
     prepared = prepare(target, options, os.environ)
-    ask_before_leaving(prepared.scenario, prepared.setup.phases, assume_yes=options.yes)
-    return _play(prepared, target, options)
-
-
-def _play(prepared: Prepared, target: str, options: RunOptions) -> int:
-    _allow_many_connections()
-    make_folder(prepared.out)
+    what = volume(prepared.setup.phases) + ("" if options.skip_checks else f" after {PROBES}")
+    ask_before_leaving(endpoints_of(prepared.setup.job), what, assume_yes=options.yes)
     with ExitStack() as stack:
         if prepared.embedded is not None:
             stack.enter_context(prepared.embedded.serving())
+        examined = None if options.skip_checks else _examine(prepared)
+        if examined is not None and (examined.failed or examined.interrupted):
+            return _refuse(examined, prepared)
+        findings = examined.findings if examined else ()
+        return _play(prepared, target, options, findings)
+
+
+def _refuse(examined: Examined, prepared: Prepared) -> int:
+    code = show(examined, prepared.out)
+    if examined.failed:
+        line = "nothing was played, because of these errors; mend them, or pass --skip-checks to go on"
+        stderr_console().print(Text(line))
+    return code
+
+
+def _examine(prepared: Prepared) -> Examined:
+    """Check files and endpoints, but for the rate, which the run itself will find out."""
+    console = stderr_console()
+    with status(console) as watch:
+        examined = examine(prepared.scenario, (), Orders(rate_s=0.0), os.environ, watch)
+    if not examined.failed:
+        console.print(render_findings(examined.findings))
+    return examined
+
+
+def _play(prepared: Prepared, target: str, options: RunOptions, findings: Sequence[Finding]) -> int:
+    _allow_many_connections()
+    make_folder(prepared.out)
+    with ExitStack() as stack:
         with writing(prepared.out / JOURNAL):
             journal = stack.enter_context(Journal(prepared.out / JOURNAL))
         stack.enter_context(undisturbed())
@@ -64,7 +104,7 @@ def _play(prepared: Prepared, target: str, options: RunOptions) -> int:
                 crew = Crew(prepared.processes, partial(work, brief), redact)
                 playing = partial(conduct_in_processes, prepared.setup, journal, watch, crew)
             summary = trio.run(playing, clock=SharedClock())
-        return _tell(prepared, summary)
+        return _tell(prepared, summary, findings)
 
 
 def _brief(prepared: Prepared, target: str, options: RunOptions) -> Brief:
@@ -77,13 +117,13 @@ def _brief(prepared: Prepared, target: str, options: RunOptions) -> Brief:
     )
 
 
-def _tell(prepared: Prepared, summary: Summary) -> int:
+def _tell(prepared: Prepared, summary: Summary, findings: Sequence[Finding]) -> int:
     """Write the reports and print one of them, whatever the disk says; return the exit code."""
     verdict = judge(prepared.gates, summary)
     written, refusal = [JOURNAL], None
     try:
         with writing(prepared.out):
-            written += write_reports(prepared.out, summary, verdict)
+            written += write_reports(prepared.out, summary, verdict, findings)
     except InputError as error:
         refusal = error
     stdout_console().print(render(summary, verdict, written, prepared.out))

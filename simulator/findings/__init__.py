@@ -13,7 +13,7 @@ from simulator.findings.limits import LIMITS
 from simulator.findings.rule import Rule
 from simulator.findings.state import STATE
 from simulator.findings.wire import WIRE
-from simulator.model import Finding
+from simulator.model import Finding, Severity
 
 GROUPS: dict[str, tuple[Rule, ...]] = {
     "the files": FILES,
@@ -46,15 +46,16 @@ def found(
     where: str = "",
     remedy: str = "",
     evidence: Evidence | None = None,
+    severity: Severity | None = None,
 ) -> Finding:
-    """Return the finding of that code; severity and effect are its rule's, and so is the remedy if "".
+    """Return the finding of that code; effect, remedy and severity are its rule's unless others are given.
 
     `where` is `file:line:column`, or as much of it as there is. KeyError for a code that no table has.
     """
     rule, evidence = RULES[code], evidence or Evidence()
     return Finding(
         code=code,
-        severity=rule.severity,
+        severity=severity or rule.severity,
         endpoint=endpoint,
         message=message,
         remedy=remedy or rule.remedy,

@@ -23,6 +23,15 @@ ENDPOINTS: tuple[Rule, ...] = (
         "read the endpoint's log for this trace id, and mend what fails",
     ),
     Rule(
+        "endpoint.flaky",
+        "warning",
+        "calls fail that succeed when they are sent again",
+        "A probe that fails is sent up to twice more; only what fails each time is told as a failure.",
+        "The trainer sends a 5xx again, three times: rollouts take longer, and some are discarded. In a "
+        "burst it will be more of them.",
+        "read the endpoint's log for what failed",
+    ),
+    Rule(
         "endpoint.not_there",
         "error",
         "nothing answers to POST at this URL",
@@ -92,7 +101,8 @@ ENDPOINTS: tuple[Rule, ...] = (
         "endpoint.open",
         "error",
         "the endpoint answers without the job's credentials",
-        "The ordinary call is sent without the job's headers and without the URL's query.",
+        "The ordinary call is sent without the job's headers and without the URL's query. It is a warning "
+        "where the host is this machine.",
         "Whoever finds the URL can call it: read what it serves, write into it, and load it while you train.",
         "refuse calls without the key, with a 401",
     ),
@@ -100,7 +110,8 @@ ENDPOINTS: tuple[Rule, ...] = (
         "endpoint.wrong_credentials",
         "error",
         "the endpoint answers to wrong credentials",
-        "The ordinary call is sent with every credential replaced by one of the same form.",
+        "The ordinary call is sent with every credential replaced by one of the same form. It is a warning "
+        "where the host is this machine.",
         "The key is not compared: whoever finds the URL can call it.",
         "compare the key, and refuse a wrong one with a 401",
     ),

@@ -15,8 +15,9 @@ class EndpointFacts(msgspec.Struct, frozen=True):
     TLS handshake. `first_answer_ms` is the first call's time, `warm_answer_ms` the median of later ones,
     connecting included in neither. `keep_alive` tells whether a second call could use the first's connection.
     `bad_arguments` says what became of each kind: `400`, `soft error`, `answered`, or a fault's name;
-    `bad_answers` gives for each answer that a grader was given its score, or the same. `rate_per_s` is the
-    rate of answers while the calls of the rate probe were coming in, `rate_asked_per_s` that of the calls.
+    `bad_answers` says it of each answer that a grader was given: `scored 0.5`, or one of these.
+    `rate_per_s` is the rate of answers while the calls of the rate probe were coming in, `rate_asked_per_s`
+    that of the calls.
     """
 
     name: str

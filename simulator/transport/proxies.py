@@ -3,7 +3,6 @@
 A loopback address is never reached through a proxy: there it would be another machine's.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 import msgspec
 
 from simulator.errors import InputError
+from simulator.hosts import is_loopback_host
 
 if TYPE_CHECKING:
     import httpx
@@ -34,7 +34,7 @@ def proxy_of(url: str, environ: Mapping[str, str]) -> Proxy | None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     variable = _variable(parts.scheme, environ) or _variable("all", environ)
-    if variable is None or _is_loopback(host) or _is_excepted(host, parts.port, parts.scheme, environ):
+    if variable is None or is_loopback_host(host) or _is_excepted(host, parts.port, parts.scheme, environ):
         return None
     import httpx  # noqa: PLC0415 it takes 10 MB, and most runs have no proxy
 
@@ -56,13 +56,6 @@ def _variable(scheme: str, environ: Mapping[str, str]) -> str | None:
     # A CGI program's HTTP_PROXY is its client's `Proxy:` header.
     is_forged = scheme == "http" and "REQUEST_METHOD" in environ
     return upper if environ.get(upper) and not is_forged else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_excepted(host: str, port: int | None, scheme: str, environ: Mapping[str, str]) -> bool:

@@ -218,6 +218,21 @@ class CrashesOnNames(Healthy):
         return super().tool(call) if call["name"] == "look_up" else Answer(500, {})
 
 
+class Flaky(Healthy):
+    """Fails every fifth call, until the rollouts at once come."""
+
+    def __init__(self):
+        super().__init__()
+        self.fails = itertools.cycle((False, False, False, False, True))
+
+    def looked_at(self, what):
+        if "state" in what:
+            self.fails = itertools.cycle((False,))
+
+    def tool(self, call):
+        return Answer(500, {}) if next(self.fails) else super().tool(call)
+
+
 # -- state
 
 
@@ -454,6 +469,7 @@ BROKEN = {
     "wire.no_keep_alive": ClosesAfterwards,
     "endpoint.no_answer": Hangs,
     "endpoint.fails": Fails,
+    "endpoint.flaky": Flaky,
     "endpoint.not_there": NotThere,
     "endpoint.credentials_refused": RefusesTheKey,
     "endpoint.redirects": Redirects,

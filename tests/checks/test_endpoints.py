@@ -23,7 +23,7 @@ def test_nothing_is_found_of_a_healthy_server(tmp_path):
     tool, judge = summary.endpoints
     assert (tool.name, tool.http_version, tool.keep_alive) == ("look_up", "1.1", True)
     assert tool.bad_arguments["no JSON"] == "soft error"
-    assert judge.bad_answers["a near miss"] == "0.5"
+    assert judge.bad_answers["a near miss"] == "scored 0.5"
     assert 40 < tool.rate_per_s < 60
 
 

@@ -42,7 +42,7 @@ def steady_run(tmp_path):
             (tmp_path / "scenario.toml").write_text(SCENARIO)
             process = subprocess.Popen(
                 [sys.executable, "-m", "simulator.cli", "run", str(tmp_path / "scenario.toml"),
-                 "--out", str(tmp_path / "out")],
+                 "--out", str(tmp_path / "out"), "--skip-checks"],
                 env={**os.environ, "FUNC_KEY": "a-functions-key"},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

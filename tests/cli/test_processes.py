@@ -59,7 +59,17 @@ def _key(monkeypatch):
 def command(target, out, *options):
     """Start a run in a session of its own, as from a terminal."""
     return subprocess.Popen(
-        [sys.executable, "-m", "simulator.cli", "run", str(target), "--out", str(out), *options],
+        [
+            sys.executable,
+            "-m",
+            "simulator.cli",
+            "run",
+            "--skip-checks",
+            str(target),
+            "--out",
+            str(out),
+            *options,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -187,7 +197,7 @@ def test_a_number_of_processes_that_cannot_be_is_refused(tmp_path, capsys, proce
         (tmp_path / "scenario.toml").write_text('job = "job.json"' + ENDLESS)
         out = tmp_path / "out"
         options = [f"--processes={processes}", "--out", str(out)]
-        assert invoke(["run", str(tmp_path / "scenario.toml"), *options]) == 2
+        assert invoke(["run", "--skip-checks", str(tmp_path / "scenario.toml"), *options]) == 2
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
     assert said in line

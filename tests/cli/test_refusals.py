@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from simulator.cli.consent import is_loopback
 from simulator.cli.main import invoke
+from simulator.hosts import is_loopback
 from tests.cli.jobs import row, write_job
 from tests.servers import plain_server
 

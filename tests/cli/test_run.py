@@ -24,7 +24,9 @@ def rollouts_in(folder):
 def test_a_contract_server_sees_right_ids_and_every_rollout_is_graded(tmp_path, capsys):
     catalog, out = Catalog("a-functions-key"), tmp_path / "out"
     with uvicorn_server(catalog.app) as url:
-        code = invoke(["run", str(write_job(tmp_path, url)), "--time-scale", "0", "--out", str(out)])
+        code = invoke(
+            ["run", "--skip-checks", str(write_job(tmp_path, url)), "--time-scale", "0", "--out", str(out)]
+        )
     report, rollouts = report_in(out), rollouts_in(out)
     assert (code, report["verdict"]) == (0, "pass")
     assert report["load"]["rollouts_per_step"] == 4 * 32
@@ -46,7 +48,7 @@ def test_the_compute_multiplier_doubles_the_burst(tmp_path):
         for multiplier in ("0.25", "0.5"):
             out = tmp_path / multiplier
             options = ["--compute-multiplier", multiplier, "--time-scale", "0", "--out", str(out)]
-            assert invoke(["run", job, *options]) == 0
+            assert invoke(["run", "--skip-checks", job, *options]) == 0
             (training, _) = report_in(out)["steps"]
             assert training["rollouts"] == training["in_flight_max"]
             in_flight[multiplier] = training["in_flight_max"]
@@ -67,7 +69,7 @@ def test_the_same_seed_sends_the_same_calls_and_another_seed_does_not(tmp_path):
         job = str(write_job(tmp_path, url, tool_path="/t", grader_path="/grade"))
         for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
             options = ["--compute-multiplier", "0.1", "--time-scale", "0", "--seed", seed]
-            invoke(["run", job, *options, "--out", str(tmp_path / name)])
+            invoke(["run", "--skip-checks", job, *options, "--out", str(tmp_path / name)])
             lines[name] = [without_times_and_ids(rollout) for rollout in rollouts_in(tmp_path / name)]
             assert [line["rollout"] for line in lines[name]] == list(range(len(lines[name])))
     assert lines["a"] == lines["b"]
@@ -89,7 +91,7 @@ def test_a_failed_gate_exits_with_1_and_the_message_has_the_discarded_rate(tmp_p
     )
     with plain_server(answer) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
-        code = invoke(["run", str(scenario), "--out", str(tmp_path / "out")])
+        code = invoke(["run", "--skip-checks", str(scenario), "--out", str(tmp_path / "out")])
     report = report_in(tmp_path / "out")
     assert (code, report["verdict"]) == (1, "fail")
     assert report["rollouts"]["discarded"] == len(failing) > 0
@@ -111,6 +113,7 @@ def test_secrets_are_nowhere_in_what_is_written_or_printed(tmp_path, capsys):
         invoke(
             [
                 "run",
+                "--skip-checks",
                 str(job),
                 "--compute-multiplier",
                 "0.1",
@@ -151,7 +154,7 @@ def test_a_secret_in_what_a_policy_raises_is_not_printed(tmp_path, capsys):
     with plain_server(leaky) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
         scenario = broken_policy(tmp_path, "raise ValueError(seen.output)")
-        assert invoke(["run", scenario, "--out", str(tmp_path / "out")]) == 2
+        assert invoke(["run", "--skip-checks", scenario, "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr()
     assert "the key *** is not valid" in said.err
     assert "a-functions-key" not in said.out + said.err + (tmp_path / "out" / "report.json").read_text()
@@ -161,7 +164,7 @@ def test_a_policy_that_ends_the_process_does_not_end_the_run_in_silence(tmp_path
     with plain_server(obliging) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
         scenario = broken_policy(tmp_path, "raise SystemExit(0)")
-        assert invoke(["run", scenario, "--out", str(tmp_path / "out")]) == 2
+        assert invoke(["run", "--skip-checks", scenario, "--out", str(tmp_path / "out")]) == 2
     assert "SystemExit" in capsys.readouterr().err
 
 
@@ -176,7 +179,19 @@ def test_what_an_earlier_run_left_in_the_folder_is_gone_before_the_first_call(tm
     (out / "report.json").write_text('{"verdict": "pass"}')
     with plain_server(answer) as url:
         job = write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
-        invoke(["run", str(job), "--compute-multiplier", "0.1", "--time-scale", "0", "--out", str(out)])
+        invoke(
+            [
+                "run",
+                "--skip-checks",
+                str(job),
+                "--compute-multiplier",
+                "0.1",
+                "--time-scale",
+                "0",
+                "--out",
+                str(out),
+            ]
+        )
     assert left
     assert not any(left)
 
@@ -185,7 +200,7 @@ def test_a_policy_that_raises_is_one_line_and_what_was_measured_is_written(tmp_p
     with plain_server(obliging) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
         scenario = broken_policy(tmp_path, "raise KeyError('sku')")
-        code = invoke(["run", scenario, "--out", str(tmp_path / "out")])
+        code = invoke(["run", "--skip-checks", scenario, "--out", str(tmp_path / "out")])
     assert code == 2
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
     assert line.startswith("rft-preflight: policy Broken raised KeyError: 'sku' at ")

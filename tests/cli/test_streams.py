@@ -18,7 +18,16 @@ def command(tmp_path):
     with plain_server(obliging) as url:
         job = write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
         yield [
-            *(sys.executable, "-m", "simulator.cli", "run", str(job), "--out", str(tmp_path / "out")),
+            *(
+                sys.executable,
+                "-m",
+                "simulator.cli",
+                "run",
+                "--skip-checks",
+                str(job),
+                "--out",
+                str(tmp_path / "out"),
+            ),
             *("--compute-multiplier", "0.1", "--time-scale", "0"),
         ]
 

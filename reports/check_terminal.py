@@ -45,14 +45,7 @@ def render_check(
 
 def render_findings(findings: Sequence[Finding]) -> RenderableType:
     """Return a line or two for each finding, for whoever goes on to do something else."""
-    lines = [
-        hanging(
-            _mark(finding),
-            Text(f"{_place(finding)}{plain(finding.message)}; {plain(finding.remedy)}"),
-            indent=0,
-        )
-        for finding in _shown(findings)
-    ]
+    lines = [_line(finding, f"; {plain(finding.remedy)}") for finding in _shown(findings)]
     return Constrain(Group(*lines, *_folded(findings)), WIDTH)
 
 
@@ -97,7 +90,7 @@ def _folded(findings: Sequence[Finding]) -> Iterator[RenderableType]:
 
 
 def _finding(finding: Finding) -> Iterator[RenderableType]:
-    yield hanging(_mark(finding), Text(f"{_place(finding)}{plain(finding.message)}"), indent=0)
+    yield _line(finding)
     for label, text, style in (
         ("request", finding.request, "dim"),
         ("answer", finding.answer, "dim"),
@@ -108,10 +101,12 @@ def _finding(finding: Finding) -> Iterator[RenderableType]:
             yield hanging(Text(f"{label:<9}", "dim"), Text(plain(text), style))
 
 
-def _mark(finding: Finding) -> Text:
-    """Return what an editor can jump by, then severity and code."""
+def _line(finding: Finding, more: str = "") -> Text:
+    """Return `file:line:column: error code: message`, as linters print it."""
     where = f"{plain(finding.where)}: " if finding.where else ""
-    return Text.assemble(where, (finding.severity, STYLES[finding.severity]), f" {finding.code}:")
+    mark = (finding.severity, STYLES[finding.severity])
+    said = f" {finding.code}: {_place(finding)}{plain(finding.message)}{more}"
+    return Text.assemble(where, mark, said)
 
 
 def _place(finding: Finding) -> str:

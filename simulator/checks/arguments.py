@@ -110,7 +110,9 @@ async def check_arguments(caller: Caller, ordinary: Ordinary, said: dict[str, st
         if answered.fate is Fate.HUNG:
             break  # the others would be waited for as long, and the worker may be gone
     for code, cases in wrong.items():
-        message = "arguments: " + "; ".join(f"{variation}: {answered.said}" for variation, answered in cases)
+        message = "bad arguments: " + "; ".join(
+            f"{variation}: {answered.said}" for variation, answered in cases
+        )
         yield found(code, message, endpoint=name, evidence=caller.evidence(cases[0][1]))
 
 

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
-from reports.check_terminal import render_check
-from reports.rules import render_rules
 
+from reports.check_terminal import render_check
 from reports.files import write_check_reports
+from reports.rules import render_rules
 from simulator.checks.limits import LASTING_S
 from simulator.checks.study import TIME_LIMIT_S, Depth, Orders
 from simulator.cli.consent import ask_before_leaving
@@ -21,8 +21,8 @@ from simulator.cli.embedded import Embedded, embed
 from simulator.cli.examine import PROBES, Examined, examine, without_traffic
 from simulator.cli.output import make_folder, status, stderr_console, stdout_console, writing
 from simulator.errors import DatasetError, InputError, JobError, ScenarioError
-from simulator.job.lint import complaint
-from simulator.job.scenario import Overrides, Scenario, load_scenario
+from simulator.job.complaints import findings_of
+from simulator.job.scenario import Overrides, Scenario, load_scenario, lone_dataset
 from simulator.job.target import resolve
 from simulator.model import Finding
 from simulator.plan.trainer import endpoints_of
@@ -78,7 +78,7 @@ def check(target: str | None = None, /, options: CheckOptions = _DEFAULTS) -> in
     Parameters
     ----------
     target
-        A bundled scenario's name (`finqa`), a scenario TOML, or a job's JSON.
+        A bundled scenario's name (`finqa`), a scenario TOML, a job's JSON, or a dataset alone (.jsonl).
     """
     if options.list:
         stdout_console().print(render_rules())
@@ -102,13 +102,17 @@ def _read(target: str, options: CheckOptions, environ: Mapping[str, str]) -> Rea
         policy=options.policy,
     )
     scenario = embedded = None
+    found = resolve(target)
     try:
+        if found.kind == "dataset":
+            scenario = lone_dataset(found.path, complaints.append)
+            return Read(scenario, findings_of(complaints), None)
         embedded = embed(target, environ)
         variables = {**environ, **(embedded.environ if embedded else {})}
         scenario = load_scenario(target, overrides, variables, complaints.append)
     except _OF_A_FILE as error:
         complaints.append(error)
-    return Read(scenario, tuple(map(complaint, complaints)), embedded)
+    return Read(scenario, findings_of(complaints), embedded)
 
 
 def _examine(name: str, read: Read, options: CheckOptions) -> Examined:
@@ -116,7 +120,8 @@ def _examine(name: str, read: Read, options: CheckOptions) -> Examined:
     if scenario is None:
         return without_traffic(name, read.complaints)
     rate_s = LASTING_S if options.rate else 0.0
-    orders = Orders(options.probe, rate_s, options.answer_limit, options.time_limit)
+    depth = options.probe if endpoints_of(scenario.job) else "files"
+    orders = Orders(depth, rate_s, options.answer_limit, options.time_limit)
     with ExitStack() as stack:
         if orders.depth != "files":
             endpoints = endpoints_of(scenario.job)

@@ -107,7 +107,7 @@ def _check_tools(row: Node, job: JobFile) -> bool:
         name = _check_tool(tool)
         if name.text() in seen:
             raise name.fail(f"the row has the tool {quoted(name.text())} twice", "take one out")
-        if name.text() not in job.tool_names:
+        if name.text() not in job.tool_names and not job.any_tool:
             known = f"{printable(job.path)}, which has: {listed(job.tool_names)}"
             remedy = "add it to the job's tools, or take it out of the row"
             message = f"the tool {quoted(name.text())} is not in {known}"

@@ -31,14 +31,14 @@ GRADER_TYPES = frozenset(
 """The graders a job may have; only `endpoint` is the customer's to serve."""
 
 
-UNREADABLE = Grader("unreadable", "grader")
-"""Stands in for a grader that was complained of."""
+NO_GRADER = Grader("none", "grader")
+"""Stands in for a grader that is not there, or was complained of."""
 
 
 class JobFile(msgspec.Struct, frozen=True):
     """A job as read: where it was, and the datasets it names. `secrets` are to be redacted everywhere.
 
-    `node` is the object with tools and grader.
+    `node` is the object with tools and grader. `any_tool` tells that rows may declare what they like.
     """
 
     path: Path
@@ -46,6 +46,7 @@ class JobFile(msgspec.Struct, frozen=True):
     job: Job
     datasets: dict[Split, Node | None]
     secrets: tuple[str, ...]
+    any_tool: bool = False
 
     @property
     def tool_names(self) -> frozenset[str]:
@@ -75,6 +76,8 @@ def read_job(path: Path, environ: Environ | None, complain: Complain = refuse) -
 
 def _reinforcement(document: Node) -> Node:
     """Return the object with tools and grader, wrapped or not."""
+    if problem := _another_thing(document.value):
+        raise document.fail(*problem)
     node = document.member("method") or document
     if node.member("reinforcement") or node is not document:
         kind = node.member("type")
@@ -82,6 +85,19 @@ def _reinforcement(document: Node) -> Node:
             raise kind.fail(f"{kind.name} is not `reinforcement`", "only reinforcement jobs call endpoints")
         node = node.required("reinforcement", "put tools and grader under it")
     return node
+
+
+def _another_thing(value: Any) -> tuple[str, str] | None:
+    """Return what else of a job's a JSON is, and the remedy; None where it may be a job."""
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(one, dict) and "server_url" in one for one in value)
+    ):
+        return "is a job's tools, not a job", "put them under `tools` of a job, beside its `grader`"
+    if isinstance(value, dict) and value.get("type") in GRADER_TYPES and "grader" not in value:
+        return "is a grader, not a job", "put it under `grader` of a job, beside its `tools`"
+    return None
 
 
 def _job(node: Node, environ: Environ | None, complain: Complain) -> Job:
@@ -96,7 +112,7 @@ def _job(node: Node, environ: Environ | None, complain: Complain) -> Job:
     cap = _whole_in(RANGES[Job]["max_episode_steps"])
     return Job(
         tools=tuple(tools.values()),
-        grader=grader or UNREADABLE,
+        grader=grader or NO_GRADER,
         hyperparameters=attempt(complain, lambda: _hyperparameters(node.member("hyperparameters"), complain))
         or Hyperparameters(),
         max_episode_steps=attempt(complain, lambda: _optional(node.member("max_episode_steps"), cap)),

@@ -8,8 +8,8 @@ import msgspec
 
 from simulator.errors import InputError, JobError
 from simulator.job.dataset import UNREADABLE, read_dataset
-from simulator.job.document import Complain, attempt, is_file, is_folder, listed, refuse
-from simulator.job.jobfile import JobFile, read_job
+from simulator.job.document import Complain, attempt, is_file, is_folder, listed, parse, refuse
+from simulator.job.jobfile import NO_GRADER, JobFile, read_job
 from simulator.job.scenariofile import (
     CheckSettings,
     EmbeddedEndpoints,
@@ -22,7 +22,7 @@ from simulator.job.settings import RANGES, SEED, range_problem
 from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import read_toml
 from simulator.job.target import resolve
-from simulator.model import Item, Job, Load, Split, TrainerRules
+from simulator.model import Hyperparameters, Item, Job, Load, Split, TrainerRules
 
 SYNTHETIC = "synthetic"
 """The policy that always exists, and stands in where none is named."""
@@ -83,6 +83,9 @@ def load_scenario(
     is given what is wrong with the job and the datasets, and may let the rest of them be read.
     """
     found = resolve(target)
+    if found.kind == "dataset":
+        remedy = "name the job, and pass this with --train or --valid"
+        raise InputError("is a dataset, not a job", where=printable(found.path), remedy=remedy)
     scenario = parse_scenario(read_toml(found.path)) if found.kind == "scenario" else None
     load = _load(scenario, overrides)
     policies = {SYNTHETIC: PolicyConfig("synthetic"), **(scenario.policies if scenario else {})}
@@ -112,6 +115,34 @@ def load_scenario(
         files=files,
         secrets=job.secrets,
         check=scenario.check if scenario else CheckSettings(),
+    )
+
+
+def lone_dataset(path: Path, complain: Complain) -> Scenario:
+    """Return a scenario of one dataset alone: its job has the tools that rows declare, and no endpoints.
+
+    Complains of rows that are none; raises DatasetError where the file cannot be read.
+    """
+    node = parse(printable(path), "{}", JobError)
+    nothing = Job((), NO_GRADER, Hyperparameters())
+    job = JobFile(path, node, nothing, {"train": None, "valid": None}, (), any_tool=True)
+    return Scenario(
+        name=path.stem,
+        file=job,
+        job=nothing,
+        train=read_dataset(path, "train", job, complain),
+        valid=(),
+        seed=0,
+        policy=SYNTHETIC,
+        policies={SYNTHETIC: PolicyConfig("synthetic")},
+        load=Load(),
+        rules=TrainerRules(),
+        gates=None,
+        gates_where="gate",
+        directory=path.parent,
+        files={"train": printable(path), "valid": ""},
+        secrets=(),
+        check=CheckSettings(),
     )
 
 

@@ -13,10 +13,13 @@ from simulator.job.strictjson import quoted
 SCENARIO_FILE = "scenario.toml"
 
 
-class Target(msgspec.Struct, frozen=True):
-    """A file, and whether it is a scenario TOML or a job JSON."""
+Kind = Literal["scenario", "job", "dataset"]
 
-    kind: Literal["scenario", "job"]
+
+class Target(msgspec.Struct, frozen=True):
+    """A file, and what is in it: a scenario's TOML, a job's JSON, or a dataset's rows."""
+
+    kind: Kind
     path: Path
 
     @property
@@ -52,10 +55,13 @@ def resolve(target: str) -> Target:
     )
 
 
-def _kind_of(path: Path) -> Literal["scenario", "job"]:
+_BY_SUFFIX: dict[str, Kind] = {".toml": "scenario", ".json": "job", ".jsonl": "dataset"}
+
+
+def _kind_of(path: Path) -> Kind:
     """Tell by extension, and by content where that says nothing: a job begins with a brace."""
-    if path.suffix in {".toml", ".json"}:
-        return "scenario" if path.suffix == ".toml" else "job"
+    if path.suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[path.suffix]
     try:
         with path.open("rb") as file:
             start = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()

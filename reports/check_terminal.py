@@ -33,7 +33,7 @@ def render_check(
     """Return the report for a rich console to print; `written` names the files in `out_dir`."""
     blocks: tuple[Iterable[RenderableType], ...] = (
         _headline(checked, findings),
-        *map(_finding, _shown(findings)),
+        *map(_group, _grouped(_shown(findings))),
         _folded(findings),
         _hint(findings),
         _endpoints(checked.endpoints),
@@ -86,17 +86,26 @@ def _folded(findings: Sequence[Finding]) -> Iterator[RenderableType]:
     left = {code: times - _MOST_OF_A_CODE for code, times in counts.items() if times > _MOST_OF_A_CODE}
     if left:
         said = ", ".join(f"{count(times)} more of {code}" for code, times in left.items())
-        yield block(Text(f"{said}: all are in report.json", "dim"), indent=0)
+        yield Text(f"{said}: all are in report.json", "dim")
 
 
-def _finding(finding: Finding) -> Iterator[RenderableType]:
-    yield _line(finding)
-    for label, text, style in (
-        ("request", finding.request, "dim"),
-        ("answer", finding.answer, "dim"),
-        ("training", finding.effect, ""),
-        ("remedy", finding.remedy, ""),
-    ):
+def _grouped(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Return the findings with those together that have the same effect and remedy."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.code, finding.remedy), []).append(finding)
+    return list(groups.values())
+
+
+def _group(findings: Sequence[Finding]) -> Iterator[RenderableType]:
+    for finding in findings:
+        yield _line(finding)
+        yield from _labelled(("request", finding.request, "dim"), ("answer", finding.answer, "dim"))
+    yield from _labelled(("training", findings[0].effect, ""), ("remedy", findings[0].remedy, ""))
+
+
+def _labelled(*parts: tuple[str, str, str]) -> Iterator[RenderableType]:
+    for label, text, style in parts:
         if text:
             yield hanging(Text(f"{label:<9}", "dim"), Text(plain(text), style))
 
@@ -105,7 +114,7 @@ def _line(finding: Finding, more: str = "") -> Text:
     """Return `file:line:column: error code: message`, as linters print it."""
     where = f"{plain(finding.where)}: " if finding.where else ""
     mark = (finding.severity, STYLES[finding.severity])
-    said = f" {finding.code}: {_place(finding)}{plain(finding.message)}{more}"
+    said = f" {plain(finding.code)}: {_place(finding)}{plain(finding.message)}{more}"
     return Text.assemble(where, mark, said)
 
 
@@ -115,7 +124,7 @@ def _place(finding: Finding) -> str:
 
 def _hint(findings: Sequence[Finding]) -> Iterator[RenderableType]:
     if findings:
-        yield block(Text("`rft-preflight explain CODE` says more about a code", "dim"), indent=0)
+        yield Text("`rft-preflight explain CODE` says more about a code", "dim")
 
 
 # -- endpoints
@@ -125,8 +134,8 @@ def _endpoints(endpoints: Sequence[EndpointFacts]) -> Iterator[RenderableType]:
     known = [endpoint for endpoint in endpoints if endpoint.http_version or endpoint.connect_ms is not None]
     if not known:
         return
-    titles = header("endpoint", "connect", "first", "then", "kept alive", "rate", "spoken")
-    lines = aligned([titles, *map(_row, known)], "lrrrrrl")
+    titles = header("endpoint", "connect", "first", "then", "kept alive", "rate")
+    lines = aligned([titles, *map(_row, known)])
     notes = ["", *map(_notes, known)]
     for line, note in zip(lines, notes, strict=True):
         yield block(line)
@@ -141,7 +150,6 @@ def _row(endpoint: EndpointFacts) -> list[Text]:
         *(Text("-" if ms is None else duration_ms(ms)) for ms in times),
         Text({None: "-", True: "yes", False: "no"}[endpoint.keep_alive]),
         Text(_rate(endpoint)),
-        Text(_spoken(endpoint)),
     ]
 
 
@@ -152,24 +160,28 @@ def _rate(endpoint: EndpointFacts) -> str:
     return f"{number(endpoint.rate_asked_per_s if kept_up else endpoint.rate_per_s)}/s"
 
 
+def _notes(endpoint: EndpointFacts) -> str:
+    return "; ".join(filter(None, (_spoken(endpoint), *map(_fates, _told(endpoint)))))
+
+
 def _spoken(endpoint: EndpointFacts) -> str:
     http = f"HTTP/{plain(endpoint.http_version)}" if endpoint.http_version else ""
-    days = "" if endpoint.certificate_days is None else f"{endpoint.certificate_days:.0f} days left"
-    return ", ".join(filter(None, (http, plain(endpoint.tls), days)))
+    days = endpoint.certificate_days
+    lasts = "" if days is None else f"the certificate lasts for {days:.0f} days"
+    return ", ".join(filter(None, (http, plain(endpoint.tls), lasts)))
 
 
-def _notes(endpoint: EndpointFacts) -> str:
-    return "; ".join(
-        f"{what}: {_fates(said)}"
-        for what, said in (("bad arguments", endpoint.bad_arguments), ("answers", endpoint.bad_answers))
-        if said
-    )
+def _told(endpoint: EndpointFacts) -> Iterator[tuple[str, dict[str, str]]]:
+    yield "bad arguments", endpoint.bad_arguments
+    yield "answers", endpoint.bad_answers
 
 
-def _fates(said: dict[str, str]) -> str:
-    """Return `5 x soft error, 2 x 400`, the most frequent first; a grader's scores are one kind."""
+def _fates(told: tuple[str, dict[str, str]]) -> str:
+    """Return `bad arguments: 5 x soft error, 2 x 400`, the most frequent first; scores are one kind."""
+    what, said = told
     kinds = Counter("scored" if fate.startswith("scored ") else plain(fate) for fate in said.values())
-    return ", ".join(f"{times} x {kind}" for kind, times in kinds.most_common())
+    listed = ", ".join(f"{times} x {kind}" for kind, times in kinds.most_common())
+    return f"{what}: {listed}" if listed else ""
 
 
 # -- facts

@@ -30,7 +30,14 @@ UNREADABLE, NOT_JSON = "dataset.unreadable", "dataset.not_json"
 _JSON_SPACE = b" \t\r\n"
 
 
-def read_dataset(path: Path, split: Split, job: JobFile, complain: Complain = refuse) -> tuple[Item, ...]:
+class Dataset(msgspec.Struct, frozen=True):
+    """A file's usable rows, and how many rows it has in all."""
+
+    items: tuple[Item, ...] = ()
+    rows: int = 0
+
+
+def read_dataset(path: Path, split: Split, job: JobFile, complain: Complain = refuse) -> Dataset:
     """Read the rows at `path`; complain with a DatasetError, with line and column, of those that are none.
 
     Blank lines are skipped; `Item.index` counts usable rows from 0, `Item.line` lines from 1.
@@ -52,7 +59,7 @@ def read_dataset(path: Path, split: Split, job: JobFile, complain: Complain = re
         complain(
             DatasetError("has no rows", where=file, remedy="write one JSON object a line", code=UNREADABLE)
         )
-    return tuple(items)
+    return Dataset(tuple(items), rows)
 
 
 def row_node(item: Item, file: str) -> Node:

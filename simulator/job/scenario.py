@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from simulator.errors import InputError, JobError
-from simulator.job.dataset import UNREADABLE, read_dataset
+from simulator.job.dataset import UNREADABLE, Dataset, read_dataset
 from simulator.job.document import Complain, attempt, is_file, is_folder, listed, parse, refuse
 from simulator.job.jobfile import NO_GRADER, JobFile, read_job
 from simulator.job.scenariofile import (
@@ -46,6 +46,8 @@ class Overrides(msgspec.Struct, frozen=True):
 class Scenario(msgspec.Struct, frozen=True):
     """A run's whole input, checked. `file` is the job as read. `gates` None means the default gates.
 
+    `rows` counts the datasets' rows, those too that could not be used and were complained of.
+
     `gates_where` is what an error about a gate names: the scenario's line, `--gate`, or `gate` for a default.
     `files` are the datasets' paths as messages name them; `secrets`, longest first, are to be redacted from
     whatever is shown or written.
@@ -56,6 +58,7 @@ class Scenario(msgspec.Struct, frozen=True):
     job: Job
     train: tuple[Item, ...]
     valid: tuple[Item, ...]
+    rows: dict[Split, int]
     seed: int
     policy: str
     policies: dict[str, PolicyConfig]
@@ -91,19 +94,20 @@ def load_scenario(
     policies = {SYNTHETIC: PolicyConfig("synthetic"), **(scenario.policies if scenario else {})}
     policy = _policy_name(scenario, overrides, policies)
     job = read_job(found.path.parent / scenario.job if scenario else found.path, environ, complain)
-    items: dict[Split, tuple[Item, ...]] = {}
+    data: dict[Split, Dataset] = {}
     files: dict[Split, str] = {}
     for split in _FIELDS:
         path = attempt(complain, partial(_dataset_path, split, overrides, scenario, job), UNREADABLE)
         read = path and attempt(complain, partial(read_dataset, path, split, job, complain))
-        files[split], items[split] = printable(path or ""), read or ()
+        files[split], data[split] = printable(path or ""), read or Dataset()
     gates, gates_where = _gates(scenario, overrides)
     return Scenario(
         name=found.name,
         file=job,
         job=job.job,
-        train=items["train"],
-        valid=items["valid"],
+        train=data["train"].items,
+        valid=data["valid"].items,
+        rows={split: dataset.rows for split, dataset in data.items()},
         seed=_seed(scenario, overrides),
         policy=policy,
         policies=policies,
@@ -126,12 +130,14 @@ def lone_dataset(path: Path, complain: Complain) -> Scenario:
     node = parse(printable(path), "{}", JobError)
     nothing = Job((), NO_GRADER, Hyperparameters())
     job = JobFile(path, node, nothing, {"train": None, "valid": None}, (), any_tool=True)
+    data = read_dataset(path, "train", job, complain)
     return Scenario(
         name=path.stem,
         file=job,
         job=nothing,
-        train=read_dataset(path, "train", job, complain),
+        train=data.items,
         valid=(),
+        rows={"train": data.rows, "valid": 0},
         seed=0,
         policy=SYNTHETIC,
         policies={SYNTHETIC: PolicyConfig("synthetic")},

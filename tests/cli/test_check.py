@@ -55,6 +55,15 @@ def test_healthy_endpoints_pass(tmp_path, capsys):
     assert KEY not in said.out + said.err + (tmp_path / "out" / "report.json").read_text()
 
 
+def test_the_bundled_scenario_passes_within_its_budget(tmp_path):
+    out = tmp_path / "out"
+    assert invoke(["check", "finqa", "--no-rate", "--out", str(out)]) == 0
+    report = report_in(out)
+    assert report["findings"] == []
+    assert report["left_out"] == []
+    assert report["requests"] < 300
+
+
 def test_an_error_fails_and_is_told_everywhere(tmp_path, capsys):
     assert check(tmp_path, CrashesOn(no_json), "--no-rate") == 1
     out = capsys.readouterr().out

@@ -4,7 +4,8 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from simulator.checks.caller import Answered, Caller, Fate
+from simulator.checks.caller import Caller
+from simulator.checks.fate import Answered, Fate
 from simulator.checks.specimen import Ordinary
 from simulator.findings import found
 from simulator.model import Finding, Item, ToolCall

@@ -3,18 +3,18 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from enum import Enum
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
-from simulator.checks.crowd import Crowd, open_crowd
-from simulator.checks.prober import Asks, Headers, Lane, Prober, Request, Seen, origin_of
+from simulator.checks.fate import CERTAIN, CONFIRMED, Answered
+from simulator.checks.prober import Asks, Headers, Lane, Prober, Request, Seen
+from simulator.checks.ways import Crowd, Lanes, open_crowd
 from simulator.dialects.base import CallIds, Dialect
-from simulator.faults import MEANING, Fault
+from simulator.faults import MEANING
 from simulator.findings import Evidence
-from simulator.model import Endpoint, Item, Job, Reading, Reply, ToolCall, TrainerRules
+from simulator.model import Endpoint, Item, Job, Reply, ToolCall, TrainerRules
 from simulator.plan.call import read_reply
 from simulator.plan.trainer import endpoints_of
 
@@ -28,64 +28,17 @@ _SHARE_OF_LIMIT, _FRAME_BYTES = 0.9, 1_000
 _SHOWN = 240
 
 
-class Fate(Enum):
-    """What became of a probe, as its sender sees it."""
-
-    ANSWERED = "answered"
-    SOFT_ERROR = "soft error"
-    REFUSED = "refused"
-    REDIRECTED = "redirected"
-    CRASHED = "crashed"
-    HUNG = "hung"
-    MALFORMED = "malformed"
-    TOO_LARGE = "too large"
-
-
-_FATES: dict[Fault, Fate] = {
-    Fault.TIMEOUT: Fate.HUNG,
-    Fault.HTTP_4XX: Fate.REFUSED,
-    Fault.HTTP_3XX: Fate.REDIRECTED,
-    Fault.TOO_LARGE: Fate.TOO_LARGE,
-    Fault.MALFORMED_ANSWER: Fate.MALFORMED,
-}
-
-
-CERTAIN = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED}
-"""Fates that an endpoint chose; the others may be an accident."""
-
-CONFIRMED = 3
-"""How often a call must fail for its failure to be no accident."""
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """A call and what came of it; `ids` is None for a grader's."""
-
-    seen: Seen
-    reading: Reading
-    ids: CallIds | None = None
-
-    @property
-    def fate(self) -> Fate:
-        """What became of it; whatever is neither an answer nor listed elsewhere is a crash."""
-        if self.reading.fault is None:
-            return Fate.SOFT_ERROR if self.reading.soft_error else Fate.ANSWERED
-        return _FATES.get(self.reading.fault, Fate.CRASHED)
-
-    @property
-    def said(self) -> str:
-        """What became of it, as tables say it: `400`, `soft error`, `answered`, or a fault's name."""
-        if self.reading.fault in {Fault.HTTP_3XX, Fault.HTTP_4XX, Fault.HTTP_5XX}:
-            return str(self.seen.status)
-        return str(self.reading.fault or self.fate.value)
-
-
 class How(msgspec.Struct, frozen=True):
-    """How a probe differs from the trainer's call; see `prober.Request`."""
+    """How a probe differs from the trainer's call; see `prober.Request`.
+
+    `limit_s` is how many seconds the answer is waited for, None for as long as usual.
+    """
 
     method: str = "POST"
     headers: Headers | None = None
     query: bool = True
     body: bytes | None = None
+    limit_s: float | None = None
 
 
 AS_THE_TRAINER = How()
@@ -94,8 +47,8 @@ AS_THE_TRAINER = How()
 class Ask(Protocol):
     """Makes an ordinary call of one endpoint, always the same but for its ids, or a variation on it."""
 
-    async def __call__(self, *, how: How = AS_THE_TRAINER, limit_s: float | None = None) -> Answered:
-        """Make the call; `limit_s` None waits as long as usual."""
+    async def __call__(self, how: How = AS_THE_TRAINER) -> Answered:
+        """Make the call."""
 
 
 class Caller:
@@ -154,12 +107,9 @@ class Caller:
         *,
         to: Endpoint | None = None,
         how: How = AS_THE_TRAINER,
-        limit_s: float | None = None,
     ) -> Answered:
         """Make a tool call until it is not in doubt, to the tool of its name if not `to` another endpoint."""
-        return await self._until_certain(
-            lambda: self.tool_once(call, trace_id, item, to=to, how=how, limit_s=limit_s)
-        )
+        return await self._until_certain(lambda: self.tool_once(call, trace_id, item, to=to, how=how))
 
     async def grade(
         self,
@@ -169,12 +119,9 @@ class Caller:
         item: Item,
         *,
         how: How = AS_THE_TRAINER,
-        limit_s: float | None = None,
     ) -> Answered:
         """Make a grader call until it is not in doubt; the job has an endpoint grader."""
-        return await self._until_certain(
-            lambda: self.grade_once(answer, calls, trace_id, item, how=how, limit_s=limit_s)
-        )
+        return await self._until_certain(lambda: self.grade_once(answer, calls, trace_id, item, how=how))
 
     async def _until_certain(self, attempt: Callable[[], Awaitable[Answered]]) -> Answered:
         """Make a call again that failed: what fails now and then is another finding than what always does."""
@@ -197,12 +144,11 @@ class Caller:
         ids: CallIds | None = None,
         lane: Asks | None = None,
         how: How = AS_THE_TRAINER,
-        limit_s: float | None = None,
     ) -> Answered:
         """Make a tool call, with new ids unless some are given."""
         endpoint, ids = to or self.tools[call.name], ids or self.new_ids()
         body = self.dialect.tool_request(ids, call, trace_id, item) if how.body is None else how.body
-        seen = await self._ask(endpoint, body, lane, how, limit_s)
+        seen = await self._ask(endpoint, body, lane, how)
         return Answered(seen, read_reply(self.dialect, ids, _reply(seen)), ids)
 
     async def grade_once(
@@ -214,22 +160,19 @@ class Caller:
         *,
         lane: Asks | None = None,
         how: How = AS_THE_TRAINER,
-        limit_s: float | None = None,
     ) -> Answered:
         """Make a grader call; the job has an endpoint grader."""
         assert self.grader is not None  # noqa: S101 the caller's half of the bargain
         body = how.body
         if body is None:
             body = self.dialect.grader_request(answer, calls, trace_id, item, as_json=self._as_json)
-        seen = await self._ask(self.grader, body, lane, how, limit_s)
+        seen = await self._ask(self.grader, body, lane, how)
         return Answered(seen, read_reply(self.dialect, None, _reply(seen)))
 
-    async def _ask(
-        self, endpoint: Endpoint, body: bytes, lane: Asks | None, how: How, limit_s: float | None
-    ) -> Seen:
+    async def _ask(self, endpoint: Endpoint, body: bytes, lane: Asks | None, how: How) -> Seen:
         self.requests += 1
         request = Request(endpoint, body, how.method, how.headers, how.query)
-        limit_s = self.answer_limit_s if limit_s is None else limit_s
+        limit_s = self.answer_limit_s if how.limit_s is None else how.limit_s
         return await (lane or self.usual_lane(endpoint)).ask(request, limit_s)
 
     def usual_lane(self, endpoint: Endpoint) -> Lane:
@@ -243,11 +186,11 @@ class Caller:
         self._lanes[endpoint.name] = self.prober.lane(endpoint)
         return self._lanes[endpoint.name]
 
-    def lanes(self) -> "Lanes":
+    def lanes(self) -> Lanes:
         """Return lanes of their own for a rollout."""
         return Lanes(self.prober)
 
-    def crowd(self) -> "AbstractAsyncContextManager[Crowd]":
+    def crowd(self) -> AbstractAsyncContextManager[Crowd]:
         """Open a way to all endpoints for calls that are made at the same time."""
         endpoints = endpoints_of(self.job)
         return open_crowd(endpoints, self.rules, self.answer_limit_s, self.prober.environ)
@@ -255,9 +198,9 @@ class Caller:
     # -- what ordinary calls tell on the way
 
     @property
-    def first_limit_s(self) -> float:
-        """How long the first call of an endpoint is waited for, in seconds."""
-        return FIRST_TIMES * self.answer_limit_s
+    def patiently(self) -> How:
+        """How the first call of an endpoint is made: waiting longer."""
+        return How(limit_s=FIRST_TIMES * self.answer_limit_s)
 
     def note_ordinary(self, answered: Answered) -> None:
         """Take note of the time of an ordinary call, if it was answered."""
@@ -284,31 +227,6 @@ class Caller:
         """Return a text on one line, cut, without secrets."""
         text = " ".join(self._redact(text).split())
         return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-class Lanes:
-    """The lanes of one rollout, one to each origin: its calls to one server share a connection, and a worker.
-
-    Use it in `async with`, which closes them at its end.
-    """
-
-    def __init__(self, prober: Prober) -> None:
-        self._prober = prober
-        self._by_origin: dict[str, Lane] = {}
-
-    def to(self, endpoint: Endpoint) -> Asks:
-        """Return the lane for calls to the endpoint."""
-        origin = origin_of(endpoint)
-        if origin not in self._by_origin:
-            self._by_origin[origin] = self._prober.lane(endpoint)
-        return self._by_origin[origin]
-
-    async def __aenter__(self) -> "Lanes":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for lane in self._by_origin.values():
-            await lane.aclose()
 
 
 def _reply(seen: Seen) -> Reply:

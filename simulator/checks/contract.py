@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
-from simulator.checks.caller import Answered, Ask, Caller, Fate, How
+from simulator.checks.caller import Ask, Caller, How
+from simulator.checks.fate import Answered, Fate
 from simulator.checks.prober import Headers
 from simulator.faults import Fault, Violation
 from simulator.findings import found
@@ -152,7 +153,7 @@ async def check_refusals(
         how = refusal.how(endpoint)
         if how is None or (refusal.accepted == "endpoint.wrong_credentials" and "endpoint.open" in accepted):
             continue
-        answered = await ask(how=how)
+        answered = await ask(how)
         if answered.fate in {Fate.CRASHED, Fate.HUNG}:
             crashed.append((refusal.name, answered))
         elif _is_taken_for_a_call(answered, ordinary) and refusal.accepted not in accepted:

@@ -12,8 +12,8 @@ from functools import partial
 import msgspec
 import trio
 
+from simulator.checks.answers import Sample
 from simulator.checks.caller import Caller
-from simulator.checks.grader import Sample
 from simulator.checks.prober import Request
 from simulator.checks.specimen import Ordinary
 from simulator.faults import Fault

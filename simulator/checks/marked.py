@@ -7,7 +7,8 @@ from typing import Any
 
 import trio
 
-from simulator.checks.caller import Answered, Caller
+from simulator.checks.caller import Caller
+from simulator.checks.fate import Answered
 from simulator.checks.prober import Asks
 from simulator.dialects.base import CallIds
 from simulator.findings import found

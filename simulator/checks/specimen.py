@@ -8,13 +8,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from simulator.checks.caller import Answered, Caller, Fate
+from simulator.checks.caller import AS_THE_TRAINER, Ask, Caller, How
+from simulator.checks.fate import Answered, Fate
 from simulator.dialects.base import CallIds
+from simulator.job.scenario import Scenario
 from simulator.model import Item, Outcome, Split, ToolCall
 from simulator.plan.policy import PolicyFactory, Seen
 from simulator.plan.synthetic import ToolChoices
 
-MOST_ROLLOUTS = 3
+MOST_ROLLOUTS = MOST_ITEMS = 3
 MOST_CALLS = 10
 """Of one rollout, whatever the job allows: the check is to be quick."""
 
@@ -109,8 +111,8 @@ _GOES_ON = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED, Fate.TOO_LARGE, Fate.M
 
 
 async def _call(caller: Caller, call: ToolCall, trace_id: str, item: Item) -> Answered:
-    limit_s = None if caller.times.get(call.name) else caller.first_limit_s
-    answered = await caller.tool(call, trace_id, item, limit_s=limit_s)
+    how = AS_THE_TRAINER if caller.times.get(call.name) else caller.patiently
+    answered = await caller.tool(call, trace_id, item, how=how)
     caller.note_ordinary(answered)
     return answered
 
@@ -156,3 +158,28 @@ def _by_schema(
             if pool and pool[0].name == name:
                 return item, pool[0]
     return None
+
+
+def items_of(scenario: Scenario) -> tuple[Item, ...]:
+    """Return a few rows that declare as many of the job's tools as possible, the first ones preferred."""
+    rows = scenario.train or scenario.valid
+    chosen: list[Item] = list(rows[:1])
+    declared = {tool.name for item in chosen for tool in item.tools}
+    for item in rows[1:]:
+        names = {tool.name for tool in item.tools}
+        if len(chosen) < MOST_ITEMS and (names - declared or not names):
+            chosen.append(item)
+            declared |= names
+    for item in rows[1:]:
+        if len(chosen) < MOST_ITEMS and item not in chosen:
+            chosen.append(item)
+    return tuple(chosen)
+
+
+def ask_tool(caller: Caller, ordinary: Ordinary) -> Ask:
+    """Return what makes an ordinary call of a tool, each time for a fresh rollout."""
+
+    async def ask(how: How = AS_THE_TRAINER) -> Answered:
+        return await caller.tool(ordinary.call, caller.new_trace(), ordinary.item, how=how)
+
+    return ask

@@ -10,17 +10,17 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Protocol
 
 import msgspec
 import trio
 
-from simulator.checks.caller import CERTAIN, CONFIRMED, Answered, Caller
-from simulator.checks.prober import Asks
+from simulator.checks.caller import Caller
+from simulator.checks.fate import CERTAIN, CONFIRMED, Answered
 from simulator.checks.specimen import Played
+from simulator.checks.ways import Ways
 from simulator.dialects.base import CallIds
 from simulator.findings import found
-from simulator.model import Endpoint, Finding, Item, ToolCall
+from simulator.model import Finding, Item, ToolCall
 
 CALLS = 2
 SCATTERED, _BURSTS = 24, 2
@@ -51,13 +51,6 @@ class Performance(msgspec.Struct, frozen=True):
     def heard(self) -> tuple[str, ...]:
         """What each call was answered, as it can be compared."""
         return tuple(map(_heard, self.answers))
-
-
-class Ways(Protocol):
-    """What leads to endpoints: `Lanes`, or a `Crowd`."""
-
-    def to(self, endpoint: Endpoint) -> Asks:
-        """Return what the next call to the endpoint goes over."""
 
 
 Beside = Callable[[int], Awaitable[None]]

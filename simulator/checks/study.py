@@ -1,55 +1,31 @@
-"""The whole check of a job's endpoints: which probes, in which order, within which time.
-
-    the way to each origin ─▶ ordinary calls ─▶ each endpoint's contract ─▶ state ─▶ the grader ─▶ the rate
+"""The steps of a check, and what they leave to each other.
 
 Each step needs what the one before it found: nothing is sent where nothing listens, and only variations on
 calls that work are worth sending. The endpoints of a step are probed side by side, each with one request at a
 time.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Literal
 
-import msgspec
 import trio
 
 from simulator.checks import arguments, contract, grader, limits, marked, specimen, state, wire
-from simulator.checks.caller import AS_THE_TRAINER, Answered, Ask, Caller, How
-from simulator.checks.grader import Sample
-from simulator.checks.prober import Prober, origin_of
-from simulator.checks.specimen import Ordinary, Specimens
-from simulator.dialects.base import Dialect
+from simulator.checks.answers import Sample, sample_of
+from simulator.checks.caller import Ask, Caller
+from simulator.checks.fate import Answered
+from simulator.checks.prober import origin_of
+from simulator.checks.specimen import Specimens
 from simulator.errors import InputError, PolicyError
 from simulator.findings import found
 from simulator.job.policies import policy_factory, tool_choices
 from simulator.job.scenario import Scenario
-from simulator.measure.checked import CheckSummary, EndpointFacts
-from simulator.model import Endpoint, Finding, Item
+from simulator.model import Endpoint, Finding
 from simulator.plan.schedule import arrivals
 from simulator.plan.trainer import endpoints_of
 
-Depth = Literal["files", "standard", "intrusive"]
-
-TIME_LIMIT_S = 45.0
-"""For all probes but that of the rate, which takes ten seconds more, and five for stragglers."""
-
 Watch = Callable[[str], None]
 """Is told what is being looked at."""
-
-
-class Orders(msgspec.Struct, frozen=True):
-    """What a check is to do; times are in seconds.
-
-    Endpoints are sent calls at the recommended rate for `rate_s`, not at all if it is 0. `answer_limit_s` is
-    how long a probe waits for an answer, `time_limit_s` how long all probes but that of the rate may take.
-    """
-
-    depth: Depth = "standard"
-    rate_s: float = limits.LASTING_S
-    answer_limit_s: float = 10.0
-    time_limit_s: float = TIME_LIMIT_S
 
 
 class Study:
@@ -107,7 +83,7 @@ class Study:
         self.watch("ordinary calls")
         alive = {e.name for e in self.endpoints if self.reached(e)}
         dead = {tool.name for tool in self.scenario.job.tools} - alive
-        items = _items(self.scenario)
+        items = specimen.items_of(self.scenario)
         if not items:
             self.left_out.append("all endpoints: the datasets have no usable row to call them with")
             return
@@ -122,13 +98,13 @@ class Study:
             if name in self.caller.tools:
                 self.left_out.append(f"{name}: neither the policy nor a row's schema says how to call it")
         for name, ordinary in self.specimens.ordinary.items():
-            self._judge(self.caller.tools[name], ordinary.answered, _ask_tool(self.caller, ordinary))
+            self._judge(self.caller.tools[name], ordinary.answered, specimen.ask_tool(self.caller, ordinary))
         judge = self.caller.grader
         if judge is not None and judge.name in alive:
-            self.sample = sample = _sample(self.scenario, self.specimens, items, self.caller)
-            answered = await _ask_grader(self.caller, sample)(limit_s=self.caller.first_limit_s)
+            self.sample = sample = sample_of(self.scenario, self.specimens, items, self.caller)
+            answered = await grader.ask_grader(self.caller, sample)(self.caller.patiently)
             self.caller.note_ordinary(answered)
-            self._judge(judge, answered, _ask_grader(self.caller, sample))
+            self._judge(judge, answered, grader.ask_grader(self.caller, sample))
 
     def _judge(self, endpoint: Endpoint, answered: Answered, ask: Ask) -> None:
         self.findings.extend(contract.judge_ordinary(self.caller, endpoint, answered))
@@ -218,161 +194,3 @@ class Study:
             rules = scenario.rules
             limit_s = rules.tool_time_limit_s if kind == "tool" else rules.grader_time_limit_s
             self.findings.extend(limits.judge_rate(one, rollouts, limit_s))
-
-    # -- what is known at the end
-
-    def facts(self, endpoint: Endpoint) -> EndpointFacts:
-        """Return what is known of an endpoint."""
-        name, times = endpoint.name, self.caller.times.get(endpoint.name, [])
-        way = self.ways.get(origin_of(endpoint), wire.Way())
-        kept = self.kept.get(name)
-        paced = next((one for one in self.paced if one.target.endpoint.url == endpoint.url), None)
-        return EndpointFacts(
-            name=name,
-            kind=endpoint.kind,
-            url=endpoint.url.partition("?")[0],
-            http_version=self.caller.versions.get(name, ""),
-            tls=way.tls,
-            certificate_days=way.days,
-            connect_ms=_ms(way.connect_s),
-            first_answer_ms=_ms(times[0] if times else None),
-            warm_answer_ms=_ms(wire.warm_s(times)),
-            keep_alive=kept.keep_alive if kept else None,
-            bad_arguments=self.bad_arguments.get(name, {}),
-            bad_answers=self.bad_answers.get(name, {}),
-            rate_per_s=paced.reached_per_s if paced else None,
-            rate_asked_per_s=paced.target.rate_per_s if paced else None,
-        )
-
-
-async def check_endpoints(
-    scenario: Scenario,
-    dialect: Dialect,
-    orders: Orders,
-    environ: Mapping[str, str],
-    redact: Callable[[str], str],
-    watch: Watch,
-    *,
-    started_at: str,
-    stop: trio.Event,
-) -> tuple[CheckSummary, list[Finding]]:
-    """Probe all endpoints of a job that may be probed, and return what was measured and found.
-
-    Once `stop` is set it ends, with what it has.
-    """
-    began = trio.current_time()
-    prober = Prober(environ, scenario.rules.max_answer_bytes)
-    caller = Caller(
-        scenario.job,
-        scenario.rules,
-        dialect,
-        prober,
-        redact,
-        answer_limit_s=orders.answer_limit_s,
-        intrusive=orders.depth == "intrusive",
-    )
-    study = Study(scenario, caller, watch)
-    study.left_out.extend(f"{name}: the scenario excludes it" for name in scenario.check.exclude)
-    steps = (
-        study.look_at_the_ways,
-        study.make_ordinary_calls,
-        study.try_each_contract,
-        study.look_for_state,
-        study.try_the_grader,
-    )
-    try:
-        async with _until(stop):
-            with trio.move_on_after(orders.time_limit_s) as limit:
-                for step in steps:
-                    await step()
-            if limit.cancelled_caught:
-                message = f"not all probes came to their end within {orders.time_limit_s:g} s"
-                study.findings.append(found("check.unfinished", message))
-            elif orders.rate_s:
-                await study.try_the_rate(orders.rate_s)
-        study.findings.extend(contract.judge_flaky(caller))
-        if stop.is_set():
-            study.findings.append(found("check.unfinished", "the check was stopped before its end"))
-    finally:
-        with trio.CancelScope(shield=True):
-            await prober.aclose()
-    summary = CheckSummary(
-        scenario=scenario.name,
-        started_at=started_at,
-        probe=orders.depth,
-        duration_s=trio.current_time() - began - study.rate_duration_s,
-        rate_duration_s=study.rate_duration_s,
-        requests=caller.requests,
-        rate_requests=sum(one.sent for one in study.paced),
-        endpoints=tuple(map(study.facts, study.endpoints)),
-        left_out=tuple(study.left_out),
-    )
-    return summary, study.findings
-
-
-@asynccontextmanager
-async def _until(stop: trio.Event) -> AsyncIterator[None]:
-    """Cancel what is within once `stop` is set."""
-    async with trio.open_nursery() as nursery:
-
-        async def end() -> None:
-            await stop.wait()
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(end)
-        yield
-        nursery.cancel_scope.cancel()
-
-
-_MOST_ITEMS = 3
-
-
-def _items(scenario: Scenario) -> tuple[Item, ...]:
-    """Return a few rows that declare as many of the job's tools as possible, the first ones preferred."""
-    rows = scenario.train or scenario.valid
-    chosen: list[Item] = list(rows[:1])
-    declared = {tool.name for item in chosen for tool in item.tools}
-    for item in rows[1:]:
-        names = {tool.name for tool in item.tools}
-        if len(chosen) < _MOST_ITEMS and (names - declared or not names):
-            chosen.append(item)
-            declared |= names
-    for item in rows[1:]:
-        if len(chosen) < _MOST_ITEMS and item not in chosen:
-            chosen.append(item)
-    return tuple(chosen)
-
-
-def _sample(scenario: Scenario, specimens: Specimens, items: Sequence[Item], caller: Caller) -> Sample:
-    """Return what the grader is asked about: a rollout that came to an answer, or else the first row."""
-    rows = scenario.train or scenario.valid
-    known = grader.references(rows, grader.reference_field(rows, scenario.check.reference))
-    done = next((one for one in specimens.played if one.answer is not None), None)
-    item = done.item if done else items[0]
-    reference = known.get(item.index)
-    others = dict.fromkeys(text for text in known.values() if text != reference)
-    return Sample(
-        item=item,
-        trace_id=done.trace_id if done else caller.new_trace(),
-        asked=tuple(done.asked) if done else (),
-        answer=(done.answer if done else None) or grader.DEFAULT_ANSWER,
-        reference=reference,
-        others=tuple(others)[:9],
-        long_chars=caller.long_chars(item),
-    )
-
-
-def _ask_tool(caller: Caller, ordinary: Ordinary) -> Ask:
-    async def ask(*, how: How = AS_THE_TRAINER, limit_s: float | None = None) -> Answered:
-        trace_id = caller.new_trace()
-        return await caller.tool(ordinary.call, trace_id, ordinary.item, how=how, limit_s=limit_s)
-
-    return ask
-
-
-def _ask_grader(caller: Caller, sample: Sample) -> Ask:
-    return partial(caller.grade, sample.answer, list(sample.asked), sample.trace_id, sample.item)
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * 1000

@@ -14,8 +14,8 @@ from cyclopts import Parameter
 from reports.check_terminal import render_check
 from reports.files import write_check_reports
 from reports.rules import render_rules
+from simulator.checks.conduct import TIME_LIMIT_S, Depth, Orders
 from simulator.checks.limits import LASTING_S
-from simulator.checks.study import TIME_LIMIT_S, Depth, Orders
 from simulator.cli.consent import ask_before_leaving
 from simulator.cli.embedded import Embedded, embed
 from simulator.cli.examine import PROBES, Examined, examine, without_traffic

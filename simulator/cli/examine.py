@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import trio
 
-from simulator.checks.study import Orders, check_endpoints
+from simulator.checks.conduct import Orders, check_endpoints
 from simulator.dialects.openai import OpenAI
 from simulator.findings import SEVERITIES
 from simulator.job.lint import lint

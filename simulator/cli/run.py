@@ -13,7 +13,7 @@ from reports.check_terminal import render_findings
 from reports.files import write_reports
 from reports.progress import progress
 from reports.terminal import render
-from simulator.checks.study import Orders
+from simulator.checks.conduct import Orders
 from simulator.cli.check import show
 from simulator.cli.consent import ask_before_leaving, volume
 from simulator.cli.examine import PROBES, Examined, examine

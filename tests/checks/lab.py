@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from simulator.checks.study import Orders, check_endpoints
+from simulator.checks.conduct import Orders, check_endpoints
 from simulator.dialects.openai import OpenAI
 from simulator.job.scenario import Overrides, load_scenario
 from simulator.measure.checked import CheckSummary

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from simulator.checks import wire
-from simulator.checks.study import Orders
+from simulator.checks.conduct import Orders
 from simulator.findings import GROUPS, RULES
 
 from . import broken

@@ -5,7 +5,6 @@ through `plain`.
 """
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike, fspath
 
@@ -13,31 +12,34 @@ from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.text import Text
 
-from reports.check_json import verdict_of
-from reports.layout import INDENT, aligned, block, hanging, header, section
-from reports.severity import STYLES, tally
+from reports.endpoint_facts import endpoint_table, fates, span
+from reports.findings import STYLES, Parts, advice, alike, brief, evidence, name_of, tally, verdict_of
+from reports.layout import Entry, block, hanging, section
 from reports.terminal import BADGES, WIDTH, files_line
-from reports.text import count, counted, duration, duration_ms, number, plain, short
-from simulator.findings import SEVERITIES
-from simulator.measure.checked import CheckSummary, EndpointFacts
+from reports.text import count, counted, duration
+from simulator.measure.checked import CheckSummary
 from simulator.model import Finding
 
-_LONGEST_NAME = 28
-_MOST_OF_A_CODE = 5
-"""Warnings and notes of one code, and no further ones; errors are all shown."""
+_IN_FULL, _ALL_IN_FULL = 3, 5
+"""How many findings that ask for the same are told in full: all of so many, otherwise only the first."""
+_PLACES = 20
+_ONE_SCREEN = 10
 
 
 def render_check(
     checked: CheckSummary, findings: Sequence[Finding], written: Sequence[str], out_dir: str | PathLike[str]
 ) -> RenderableType:
-    """Return the report for a rich console to print; `written` names the files in `out_dir`."""
+    """Return the report for a rich console to print; `written` names the files in `out_dir`.
+
+    The verdict comes first, and once more at the end of what fills more than a screen.
+    """
     blocks: tuple[Iterable[RenderableType], ...] = (
         _headline(checked, findings),
-        *map(_group, _grouped(_shown(findings))),
-        _folded(findings),
+        *map(_group, alike(findings)),
         _hint(findings),
-        _endpoints(checked.endpoints),
+        endpoint_table(checked.endpoints),
         _facts(checked, written, fspath(out_dir)),
+        _headline(checked, findings) if len(findings) > _ONE_SCREEN else (),
     )
     filled = filter(None, map(list, blocks))
     return Constrain(Group(*itertools.chain.from_iterable((Text(), *block) for block in filled)), WIDTH)
@@ -45,81 +47,83 @@ def render_check(
 
 def render_findings(findings: Sequence[Finding]) -> RenderableType:
     """Return a line or two for each finding, for whoever goes on to do something else."""
-    lines = [_line(finding, f"; {plain(finding.remedy)}") for finding in _shown(findings)]
-    return Constrain(Group(*lines, *_folded(findings)), WIDTH)
+    lines: list[RenderableType] = []
+    for group in alike(findings):
+        remedy = f"; {brief(group[0].remedy)}" if group[0].remedy else ""
+        told, listed = _divided(group)
+        lines += [Entry(_mark(one), _message(one) + Text(remedy)) for one in told]
+        lines += _listed(listed)
+    return Constrain(Group(*lines), WIDTH)
 
 
-# -- the verdict
+# -- the verdict -----------------------------------------------------------------------------------------
 
 
 def _headline(checked: CheckSummary, findings: Sequence[Finding]) -> Iterator[RenderableType]:
     verdict = verdict_of(findings)
-    badge = Text(verdict.upper(), BADGES[verdict])
-    yield hanging(badge, Text(f"{tally(findings)} found {_effort(checked)}", "bold"), indent=0, gap=2)
+    but = "no error, but " if findings and verdict == "pass" else ""
+    sentence = Text(f"{but}{tally(findings)} found {_effort(checked)}", "bold")
+    yield hanging(Text(verdict.upper(), BADGES[verdict]), sentence, indent=0, gap=2)
 
 
 def _effort(checked: CheckSummary) -> str:
     if not checked.requests:
-        return "in the files; nothing was sent"
+        return "in the files; nothing was sent" if checked.probe == "files" else "before anything was sent"
     effort = f"with {counted(checked.requests, 'request')} in {duration(checked.duration_s)}"
     if not checked.rate_requests:
         return effort
-    return f"{effort}, and {count(checked.rate_requests)} in {duration(checked.rate_duration_s)} for the rate"
+    rates = {one.url: one.rate_asked_per_s for one in checked.endpoints if one.rate_asked_per_s}
+    at = f" at {span(rates.values())} per second{' each' if len(rates) > 1 else ''}" if rates else ""
+    return f"{effort}, and {count(checked.rate_requests)} in {duration(checked.rate_duration_s)}{at}"
 
 
-# -- findings
+# -- findings --------------------------------------------------------------------------------------------
 
 
-def _shown(findings: Sequence[Finding]) -> list[Finding]:
-    seen: Counter[str] = Counter()
-    shown = []
-    for finding in sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)):
-        seen[finding.code] += 1
-        if finding.severity == "error" or seen[finding.code] <= _MOST_OF_A_CODE:
-            shown.append(finding)
-    return shown
+def _group(group: Sequence[Finding]) -> Iterator[RenderableType]:
+    """Yield findings that ask for the same, and once what that is."""
+    told, listed = _divided(group)
+    in_full = told if len(told) <= _ALL_IN_FULL else told[:_IN_FULL]
+    for finding in told:
+        yield Entry(_mark(finding), _message(finding))
+        if finding in in_full:
+            yield from _labelled(evidence(finding), "dim")
+    if any(finding.request for finding in told[len(in_full) :]):
+        yield block(Text("what the others were sent and answered is in report.json", "dim"))
+    yield from _listed(listed)
+    yield from _labelled(advice(group[0]))
 
 
-def _folded(findings: Sequence[Finding]) -> Iterator[RenderableType]:
-    """Say how many were left out of the list, by code."""
-    counts = Counter(finding.code for finding in findings if finding.severity != "error")
-    left = {code: times - _MOST_OF_A_CODE for code, times in counts.items() if times > _MOST_OF_A_CODE}
-    if left:
-        said = ", ".join(f"{count(times)} more of {code}" for code, times in left.items())
-        yield Text(f"{said}: all are in report.json", "dim")
+def _divided(group: Sequence[Finding]) -> tuple[Sequence[Finding], Sequence[Finding]]:
+    """Return those to be told one by one, which every error is, and those of which the place is enough."""
+    if group[0].severity == "error" or len(group) <= _ALL_IN_FULL:
+        return group, ()
+    return group[:_IN_FULL], group[_IN_FULL:]
 
 
-def _grouped(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Return the findings with those together that have the same effect and remedy."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.code, finding.remedy), []).append(finding)
-    return list(groups.values())
+def _mark(finding: Finding) -> Text:
+    """Return the beginning of the line, as linters print it."""
+    where = f"{brief(finding.where)}: " if finding.where else ""
+    return Text.assemble(where, (finding.severity, STYLES[finding.severity]), f" {brief(finding.code)}:")
 
 
-def _group(findings: Sequence[Finding]) -> Iterator[RenderableType]:
-    for finding in findings:
-        yield _line(finding)
-        yield from _labelled(("request", finding.request, "dim"), ("answer", finding.answer, "dim"))
-    yield from _labelled(("training", findings[0].effect, ""), ("remedy", findings[0].remedy, ""))
+def _message(finding: Finding) -> Text:
+    name = f"{name_of(finding.endpoint)}: " if finding.endpoint else ""
+    return Text.assemble((name, "bold"), brief(finding.message))
 
 
-def _labelled(*parts: tuple[str, str, str]) -> Iterator[RenderableType]:
-    for label, text, style in parts:
-        if text:
-            yield hanging(Text(f"{label:<9}", "dim"), Text(plain(text), style))
+def _labelled(parts: Parts, style: str = "") -> Iterator[RenderableType]:
+    for label, text in parts:
+        yield hanging(Text(f"{label:<8}", "dim"), Text(text, style), gap=2)
 
 
-def _line(finding: Finding, more: str = "") -> Text:
-    """Return `file:line:column: error code: message`, as linters print it."""
-    where = f"{plain(finding.where)}: " if finding.where else ""
-    mark = (finding.severity, STYLES[finding.severity])
-    said = f" {plain(finding.code)}: {_place(finding)}{plain(finding.message)}{more}"
-    return Text.assemble(where, mark, said)
-
-
-def _place(finding: Finding) -> str:
-    return f"{short(plain(finding.endpoint), _LONGEST_NAME)}: " if finding.endpoint else ""
+def _listed(findings: Sequence[Finding]) -> Iterator[RenderableType]:
+    if findings:
+        # The first ones, told in full, have shown in which folder the files are.
+        places = dict.fromkeys(name_of(one.where.rpartition("/")[2] or one.endpoint) for one in findings)
+        listed = ", ".join(itertools.islice(filter(None, places), _PLACES))
+        more = ", ..." if len(places) > _PLACES else ""
+        yield block(Text(f"and {count(len(findings))} more, in full in report.json: {listed}{more}"))
 
 
 def _hint(findings: Sequence[Finding]) -> Iterator[RenderableType]:
@@ -127,67 +131,11 @@ def _hint(findings: Sequence[Finding]) -> Iterator[RenderableType]:
         yield Text("`rft-preflight explain CODE` says more about a code", "dim")
 
 
-# -- endpoints
-
-
-def _endpoints(endpoints: Sequence[EndpointFacts]) -> Iterator[RenderableType]:
-    known = [endpoint for endpoint in endpoints if endpoint.http_version or endpoint.connect_ms is not None]
-    if not known:
-        return
-    titles = header("endpoint", "connect", "first", "then", "kept alive", "rate")
-    lines = aligned([titles, *map(_row, known)])
-    notes = ["", *map(_notes, known)]
-    for line, note in zip(lines, notes, strict=True):
-        yield block(line)
-        if note:
-            yield block(Text(note, "dim"), indent=2 * INDENT)
-
-
-def _row(endpoint: EndpointFacts) -> list[Text]:
-    times = (endpoint.connect_ms, endpoint.first_answer_ms, endpoint.warm_answer_ms)
-    return [
-        Text(short(plain(endpoint.name), _LONGEST_NAME), "bold"),
-        *(Text("-" if ms is None else duration_ms(ms)) for ms in times),
-        Text({None: "-", True: "yes", False: "no"}[endpoint.keep_alive]),
-        Text(_rate(endpoint)),
-    ]
-
-
-def _rate(endpoint: EndpointFacts) -> str:
-    if endpoint.rate_per_s is None or endpoint.rate_asked_per_s is None:
-        return "-"
-    kept_up = endpoint.rate_per_s >= endpoint.rate_asked_per_s
-    return f"{number(endpoint.rate_asked_per_s if kept_up else endpoint.rate_per_s)}/s"
-
-
-def _notes(endpoint: EndpointFacts) -> str:
-    return "; ".join(filter(None, (_spoken(endpoint), *map(_fates, _told(endpoint)))))
-
-
-def _spoken(endpoint: EndpointFacts) -> str:
-    http = f"HTTP/{plain(endpoint.http_version)}" if endpoint.http_version else ""
-    days = endpoint.certificate_days
-    lasts = "" if days is None else f"the certificate lasts for {days:.0f} days"
-    return ", ".join(filter(None, (http, plain(endpoint.tls), lasts)))
-
-
-def _told(endpoint: EndpointFacts) -> Iterator[tuple[str, dict[str, str]]]:
-    yield "bad arguments", endpoint.bad_arguments
-    yield "answers", endpoint.bad_answers
-
-
-def _fates(told: tuple[str, dict[str, str]]) -> str:
-    """Return `bad arguments: 5 x soft error, 2 x 400`, the most frequent first; scores are one kind."""
-    what, said = told
-    kinds = Counter("scored" if fate.startswith("scored ") else plain(fate) for fate in said.values())
-    listed = ", ".join(f"{times} x {kind}" for kind, times in kinds.most_common())
-    return f"{what}: {listed}" if listed else ""
-
-
-# -- facts
+# -- facts -----------------------------------------------------------------------------------------------
 
 
 def _facts(checked: CheckSummary, written: Sequence[str], out_dir: str) -> Iterator[RenderableType]:
+    yield from fates(checked.endpoints)
     if checked.left_out:
-        yield section("left out", [Text(plain(sentence)) for sentence in checked.left_out])
+        yield section("left out", [Text(brief(sentence)) for sentence in checked.left_out])
     yield from files_line(written, out_dir)

@@ -5,14 +5,17 @@ A check's has one for the check itself in place of the first.
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from junitparser import Attr, Error, Failure, JUnitXml, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
+from reports.findings import advice, brief, evidence, verdict_of
 from reports.sentences import headline, reasons
-from reports.text import observed, plain
+from reports.text import counted, observed, plain
 from simulator.findings import RULES
+from simulator.findings.files import FILES
 from simulator.gates import GateResult, Verdict
 from simulator.measure.checked import CheckSummary
 from simulator.measure.summary import Summary
@@ -32,11 +35,11 @@ def check_to_junit(checked: CheckSummary, findings: Sequence[Finding]) -> bytes:
     """Return a check's report as JUnit XML, in UTF-8."""
     suite = TestSuite(f"rft-preflight check {plain(checked.scenario)}")
     suite.timestamp = plain(checked.started_at)
+    suite.add_property("verdict", verdict_of(findings))
+    suite.add_property("probe", plain(checked.probe))
     for sentence in checked.left_out:
-        suite.add_property("left out", plain(sentence))
-    whole = _case("check", f"{len(RULES)} rules were held against the files and {checked.requests} answers")
-    whole.time = round(checked.duration_s + checked.rate_duration_s, 3)
-    return _encoded(suite, (whole, *map(_finding, findings)))
+        suite.add_property("left out", brief(sentence))
+    return _encoded(suite, (_check(checked), *_findings(findings)))
 
 
 def _encoded(suite: TestSuite, cases: Iterable[TestCase]) -> bytes:
@@ -62,7 +65,7 @@ def _properties(summary: Summary, verdict: Verdict) -> Iterator[tuple[str, str]]
 def _cases(summary: Summary, verdict: Verdict, findings: Sequence[Finding]) -> Iterator[TestCase]:
     yield _measurement(summary, verdict)
     yield from map(_gate, verdict.gates)
-    yield from map(_finding, findings)
+    yield from _findings(findings)
 
 
 def _measurement(summary: Summary, verdict: Verdict) -> TestCase:
@@ -85,35 +88,57 @@ def _gate(gate: GateResult) -> TestCase:
     return _case("gates", gate.expr, _result(Failure, message, "gate"))
 
 
-def _finding(finding: Finding) -> TestCase:
-    name = f"{finding.code} {finding.where or finding.endpoint}"
-    said = f"{finding.message}; {finding.remedy}"
-    if finding.severity == "error":
-        failure = _result(Failure, said, finding.code)
-        failure.text = _told(finding)
-        case = _case("findings", name, failure)
-    else:
-        case = _case("findings", name)
-        case.system_out = f"{finding.severity}: {_told(finding)}"
-    if place := _PLACE.fullmatch(finding.where):
-        case._elem.set("file", plain(place[1]))  # noqa: SLF001 the library has no name for these two
-        case._elem.set("line", place[2])  # noqa: SLF001
+def _check(checked: CheckSummary) -> TestCase:
+    rules = f"{len(FILES)} rules about files" if checked.probe == "files" else f"{len(RULES)} rules"
+    case = _case("check", f"{rules} were looked at")
+    case.system_out = f"{counted(checked.requests + checked.rate_requests, 'request')} sent"
+    case.time = round(
+        checked.duration_s + checked.rate_duration_s, 3
+    )  # suites add up the times of their cases
     return case
+
+
+class _Placed(TestCase):
+    """A test case that says where in which file it stands, as CI viewers know it."""
+
+    file = Attr()
+    line = Attr()
+
+
+_PLACE = re.compile(r"(.+?):([0-9]+)(?::[0-9]+)?", re.DOTALL)
+
+
+def _findings(findings: Sequence[Finding]) -> Iterator[TestCase]:
+    """Yield a case for each finding; viewers take cases of one name for one, so no two have the same."""
+    times: Counter[str] = Counter()
+    for finding in findings:
+        name = " ".join(filter(None, (finding.code, finding.endpoint, finding.where)))
+        times[name] += 1
+        yield _finding(finding, name if times[name] == 1 else f"{name} #{times[name]}")
+
+
+def _finding(finding: Finding, name: str) -> TestCase:
+    case = _Placed(brief(name), classname="rft-preflight.findings")
+    if place := _PLACE.fullmatch(finding.where):
+        case.file, case.line = plain(place[1]), place[2]
+    if finding.severity == "error":
+        failure = Failure(_said(finding), brief(finding.code))
+        failure.text = _told(finding)
+        case.result = [failure]
+    else:
+        case.system_out = f"{finding.severity}: {_told(finding)}"
+    return case
+
+
+def _said(finding: Finding) -> str:
+    return "; ".join(map(brief, filter(None, (finding.message, finding.remedy))))
 
 
 def _told(finding: Finding) -> str:
     """Return all of a finding, a line for each part."""
-    parts = (
-        f"{finding.where}: {finding.message}" if finding.where else finding.message,
-        finding.request and f"request: {finding.request}",
-        finding.answer and f"answer: {finding.answer}",
-        finding.effect and f"training: {finding.effect}",
-        f"remedy: {finding.remedy}",
-    )
-    return "\n".join(plain(part) for part in parts if part)
-
-
-_PLACE = re.compile(r"(.+?):(\d+)(?::\d+)?")
+    where = f"{brief(finding.where)}: " if finding.where else ""
+    parts = (f"{label}: {text}" for label, text in (*evidence(finding), *advice(finding)))
+    return "\n".join((f"{where}{brief(finding.message)}", *parts))
 
 
 def _case(group: str, name: str, *results: FinalResult) -> TestCase:

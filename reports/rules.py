@@ -6,10 +6,10 @@ from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.text import Text
 
-from reports.layout import aligned, hanging
-from reports.severity import STYLES
+from reports.findings import STYLES
+from reports.layout import hanging
 from reports.terminal import WIDTH
-from simulator.findings import GROUPS
+from simulator.findings import GROUPS, RULES, SEVERITIES
 from simulator.findings.rule import Rule
 
 
@@ -17,15 +17,15 @@ def render_rules() -> RenderableType:
     """Return the list of all codes, in the order in which they are checked."""
     blocks: list[RenderableType] = []
     for group, rules in GROUPS.items():
-        blocks.append(Text(f"\n{group}", "bold"))
-        rows = [[Text(rule.code), Text(rule.severity, STYLES[rule.severity])] for rule in rules]
-        for marks, rule in zip(aligned(rows, "ll"), rules, strict=True):
-            marks.pad_right(max(0, _MARKS_WIDTH - marks.cell_len))
-            blocks.append(hanging(marks, Text(rule.title)))
+        blocks += [Text(), Text(group, "bold")]
+        for rule in rules:
+            severity = Text(f"{rule.severity:<{_WIDEST_SEVERITY}}  ", STYLES[rule.severity])
+            blocks.append(hanging(severity + Text(rule.code.ljust(_WIDEST_CODE)), Text(rule.title), gap=2))
     return Constrain(Group(*blocks), WIDTH)
 
 
-_MARKS_WIDTH = 2 + max(len(rule.code) for rules in GROUPS.values() for rule in rules) + len("warning")
+_WIDEST_SEVERITY = max(map(len, SEVERITIES))
+_WIDEST_CODE = max(map(len, RULES))
 
 
 def render_rule(rule: Rule) -> RenderableType:

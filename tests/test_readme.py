@@ -37,8 +37,10 @@ def test_the_table_of_findings_is_that_of_the_rules(request):
     begin, end = "<!-- findings -->\n", "<!-- end of findings -->"
     before, rest = README.split(begin)
     table, after = rest.split(end)
+    assert before.endswith("\n## Findings\n\n")
     if request.config.getoption("--update-golden"):
-        (ROOT / "README.md").write_text(f"{before}{begin}{rules_markdown()}{end}{after}")
+        table = rules_markdown()
+        (ROOT / "README.md").write_text(f"{before}{begin}{table}{end}{after}")
     assert table == rules_markdown()
 
 

@@ -3,6 +3,7 @@
 import difflib
 
 from reports.rules import render_rule
+from reports.text import short
 from simulator.cli.output import stdout_console
 from simulator.errors import InputError
 from simulator.findings import RULES
@@ -18,8 +19,9 @@ def explain(code: str, /) -> int:
     """
     rule = RULES.get(code)
     if rule is None:
-        near = difflib.get_close_matches(code, RULES, n=3, cutoff=0.5)
+        alike = difflib.get_close_matches(code, RULES, n=3, cutoff=0.5)
+        near = alike or [known for known in RULES if code and code in known][:3]
         remedy = f"did you mean {', '.join(near)}?" if near else "see `rft-preflight check --list`"
-        raise InputError(f"no finding has the code {code!r}", where="CODE", remedy=remedy)
+        raise InputError(f"no finding has the code {short(code, 60)!r}", where="CODE", remedy=remedy)
     stdout_console().print(render_rule(rule))
     return 0

@@ -1,5 +1,9 @@
 """Checks that reports are made of."""
 
+from collections.abc import Callable
+
+import msgspec
+
 from simulator.findings import Evidence, found
 from simulator.measure.checked import CheckSummary, EndpointFacts
 from simulator.model import Finding
@@ -83,4 +87,63 @@ def unwell() -> tuple[CheckSummary, tuple[Finding, ...]]:
     return summary, findings
 
 
-CHECKS = {"check-healthy": healthy, "check-unwell": unwell}
+LONG_PATH = "/home/runner/work/retail-agent/retail-agent/training/2026-01/datasets/exports/coats.jsonl"
+
+
+def warned() -> tuple[CheckSummary, tuple[Finding, ...]]:
+    """A check that found no error."""
+    checked, findings = unwell()
+    return checked, tuple(finding for finding in findings if finding.severity != "error")
+
+
+def files_only() -> tuple[CheckSummary, tuple[Finding, ...]]:
+    """A check that sent nothing, of files some of which lie deep."""
+    findings = (
+        found("dataset.last_not_user", "the last message is the tool's", where=f"{LONG_PATH}:1204:33"),
+        found("dataset.last_not_user", "the last message is the assistant's", where="valid.jsonl:3:15"),
+        found("job.variable_unset", "FUNC_KEY has no value", where="job.json:8:31", remedy="export FUNC_KEY"),
+        found("dataset.too_few_rows", "8 rows, fewer than 10", where="valid.jsonl"),
+    )
+    return CheckSummary("job", "2026-01-01T12:00:00+00:00", "files", 0.0, 0.0, 0, 0, (), ()), findings
+
+
+def unreachable() -> tuple[CheckSummary, tuple[Finding, ...]]:
+    """A check that found nobody to talk to."""
+    nobody = EndpointFacts("echo", "tool", "http://127.0.0.1:7070/echo")
+    findings = (found("wire.refused", "nothing listens at 127.0.0.1:7070", endpoint="echo"),)
+    return CheckSummary(
+        "echo", "2026-01-01T12:00:00+00:00", "standard", 0.1, 0.0, 0, 0, (nobody,), ()
+    ), findings
+
+
+def crowded() -> tuple[CheckSummary, tuple[Finding, ...]]:
+    """A check that found 60 things, most of them at 17 tools with long names."""
+    names = [f"mcp__retail_backoffice_{'x' * n}__find_order_by_customer_{n}" for n in range(17)]
+    tools = [msgspec.structs.replace(SEARCH, name=name, url=f"{SEARCH.url}/{name}") for name in names]
+    findings = (
+        *(
+            found("wire.no_keep_alive", f"opening one took {n}.1 ms", endpoint=name)
+            for n, name in enumerate(names)
+        ),
+        *(
+            found(
+                "tool.crashes_on_arguments",
+                "arguments: no JSON: 500",
+                endpoint=name,
+                evidence=Evidence("POST / {}", "500 {}"),
+            )
+            for name in reversed(names)
+        ),
+        *(
+            found("dataset.duplicate_rows", "the same as on line 3", where=f"{LONG_PATH}:{n}:1")
+            for n in range(10, 36)
+        ),
+    )
+    summary = msgspec.structs.replace(unwell()[0], endpoints=(*tools, JUDGE), rate_requests=9000, left_out=())
+    return summary, findings
+
+
+CHECKS: dict[str, Callable[[], tuple[CheckSummary, tuple[Finding, ...]]]] = {
+    f"check-{case.__name__.replace('_', '-')}": case
+    for case in (healthy, unwell, warned, files_only, unreachable, crowded)
+}

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 
-from simulator.checks.caller import Caller
+from simulator.checks.caller import Attempt, Caller
 from simulator.checks.fate import Answered, Fate
 from simulator.checks.specimen import Ordinary
 from simulator.findings import found
@@ -95,32 +96,32 @@ _CODES: dict[Fate, str] = {
 
 async def check_arguments(caller: Caller, ordinary: Ordinary, said: dict[str, str]) -> AsyncIterator[Finding]:
     """Yield what is wrong with a tool's answers to bad arguments; note in `said` what became of each."""
-    name = ordinary.call.name
-    wrong: dict[str, list[tuple[str, Answered]]] = {}
-    for variation, make in VARIATIONS.items():
-        arguments = _varied(caller, ordinary, make)
-        if arguments is None:
-            continue
-        answered = await caller.tool(ToolCall(name, arguments), caller.new_trace(), ordinary.item)
+    name, wrong = ordinary.call.name, dict[str, list[tuple[str, Answered]]]()
+    answers = await caller.several(caller.tools[name], _variations(caller, ordinary))
+    for variation, answered in answers.items():
         said[variation] = answered.said
         code = _CODES.get(answered.fate)
         if code is None and answered.fate is Fate.ANSWERED and variation in _CANNOT_BE_RIGHT:
             code = "tool.accepts_bad_arguments"
         if code is not None:
             wrong.setdefault(code, []).append((variation, answered))
-        if answered.fate is Fate.HUNG:
-            break  # the others would be waited for as long, and the worker may be gone
     for code, cases in wrong.items():
         message = "bad arguments: " + "; ".join(
-            f"{variation}: {answered.said}" for variation, answered in cases
+            f"{variation}: {answered.told}" for variation, answered in cases
         )
         yield found(code, message, endpoint=name, evidence=caller.evidence(cases[0][1]))
 
 
-def _varied(caller: Caller, ordinary: Ordinary, make: Variation) -> str | None:
-    arguments = as_object(ordinary.call.arguments)
-    room = caller.long_chars(ordinary.item)
-    return make(arguments, schema_of(ordinary.item, ordinary.call.name), room)
+def _variations(caller: Caller, ordinary: Ordinary) -> dict[str, Attempt]:
+    """Return the calls with bad arguments for which the ordinary ones give occasion."""
+    item, name = ordinary.item, ordinary.call.name
+    given, schema, room = as_object(ordinary.call.arguments), schema_of(item, name), caller.long_chars(item)
+    made = {variation: make(given, schema, room) for variation, make in VARIATIONS.items()}
+    return {
+        variation: partial(caller.tool, ToolCall(name, arguments), caller.new_trace(), item)
+        for variation, arguments in made.items()
+        if arguments is not None
+    }
 
 
 def as_object(text: str) -> dict[str, Any]:
@@ -144,7 +145,7 @@ async def check_name(caller: Caller, ordinary: Ordinary) -> AsyncIterator[Findin
     answered = await caller.tool(call, caller.new_trace(), ordinary.item, to=tool)
     code = _BY_NAME.get(answered.fate)
     if code is not None:
-        message = f"a call of `no_such_tool`: {answered.said}"
+        message = f"a call of `no_such_tool`: {answered.told}"
         yield found(code, message, endpoint=tool.name, evidence=caller.evidence(answered))
 
 

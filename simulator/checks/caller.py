@@ -1,14 +1,17 @@
 """Tool calls and grader calls as probes make them, and what became of each."""
 
+import re
 import secrets
-from collections.abc import Awaitable, Callable
+import statistics
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
+import trio
 
-from simulator.checks.fate import CERTAIN, CONFIRMED, Answered
+from simulator.checks.fate import CERTAIN, CONFIRMED, Answered, Fate
 from simulator.checks.prober import Asks, Headers, Lane, Prober, Request, Seen
 from simulator.checks.ways import Crowd, Lanes, open_crowd
 from simulator.dialects.base import CallIds, Dialect
@@ -21,11 +24,19 @@ from simulator.plan.trainer import endpoints_of
 FIRST_TIMES = 3.0
 """How much longer than others the first call of an endpoint is waited for, which may start cold."""
 
+SLOWER_TIMES = 2.5
+"""How much longer than the slowest ordinary call others are waited for, if that is more than usual."""
+
+SLOW_S, AT_ONCE = 0.5, 8
+"""Probes are made one by one, or so many at once where an ordinary call takes that long."""
+
 LONG_CHARS = 100_000
 """Of a text that is very long; an intrusive check goes up to the largest request that the trainer sends."""
 
 _SHARE_OF_LIMIT, _FRAME_BYTES = 0.9, 1_000
 _SHOWN = 240
+_TRACE = re.compile(r'"trace_id":"([^"]*)"')
+_IDS = re.compile(r'"id":"[^"]*","call_id":"[^"]*",')
 
 
 class How(msgspec.Struct, frozen=True):
@@ -42,6 +53,10 @@ class How(msgspec.Struct, frozen=True):
 
 
 AS_THE_TRAINER = How()
+
+
+Attempt = Callable[[], Awaitable[Answered]]
+"""Makes one call, whichever it is."""
 
 
 class Ask(Protocol):
@@ -123,16 +138,34 @@ class Caller:
         """Make a grader call until it is not in doubt; the job has an endpoint grader."""
         return await self._until_certain(lambda: self.grade_once(answer, calls, trace_id, item, how=how))
 
-    async def _until_certain(self, attempt: Callable[[], Awaitable[Answered]]) -> Answered:
+    async def _until_certain(self, attempt: Attempt) -> Answered:
         """Make a call again that failed: what fails now and then is another finding than what always does."""
         first = answered = await attempt()
-        for _ in range(CONFIRMED - 1):
-            if answered.fate in CERTAIN:
-                break
+        for _ in range(1, CONFIRMED[answered.fate]):
             answered = await attempt()
-        if first is not answered and answered.fate in CERTAIN:
-            self.flaky.setdefault(first.seen.request.endpoint.name, []).append(first)
+            if answered.fate in CERTAIN:
+                self.flaky.setdefault(first.seen.request.endpoint.name, []).append(first)
+                break
         return answered
+
+    async def several(self, endpoint: Endpoint, attempts: Mapping[str, Attempt]) -> dict[str, Answered]:
+        """Make calls of an endpoint, one by one unless it is slow, and return what came of each, in order.
+
+        After one that hung none is begun: the others might be waited for as long, and for no fault of theirs.
+        """
+        slow = statistics.median(self.times.get(endpoint.name) or [0.0]) > SLOW_S
+        limiter, answers = trio.CapacityLimiter(AT_ONCE if slow else 1), dict[str, Answered]()
+
+        async def one(name: str, attempt: Attempt) -> None:
+            async with limiter:
+                if not any(answered.fate is Fate.HUNG for answered in answers.values()):
+                    answers[name] = await attempt()
+
+        async with trio.open_nursery() as nursery:
+            for name, attempt in attempts.items():
+                nursery.start_soon(one, name, attempt)
+                await trio.lowlevel.checkpoint()  # so that they come in order
+        return {name: answers[name] for name in attempts if name in answers}
 
     async def tool_once(
         self,
@@ -172,28 +205,31 @@ class Caller:
     async def _ask(self, endpoint: Endpoint, body: bytes, lane: Asks | None, how: How) -> Seen:
         self.requests += 1
         request = Request(endpoint, body, how.method, how.headers, how.query)
-        limit_s = self.answer_limit_s if how.limit_s is None else how.limit_s
+        slowest_s = max(self.times.get(endpoint.name, ()), default=0.0)
+        limit_s = how.limit_s or max(self.answer_limit_s, SLOWER_TIMES * slowest_s)
         return await (lane or self.usual_lane(endpoint)).ask(request, limit_s)
 
     def usual_lane(self, endpoint: Endpoint) -> Lane:
         """Return the lane over which the endpoint's calls go if nothing else is said."""
         if endpoint.name not in self._lanes:
-            self._lanes[endpoint.name] = self.prober.lane(endpoint)
+            self.fresh_lane(endpoint)
         return self._lanes[endpoint.name]
 
     def fresh_lane(self, endpoint: Endpoint) -> Lane:
         """Let the endpoint's calls go over a new lane from now on, and return it."""
-        self._lanes[endpoint.name] = self.prober.lane(endpoint)
+        self._lanes[endpoint.name] = self.prober.lane(endpoint, AT_ONCE)
         return self._lanes[endpoint.name]
 
     def lanes(self) -> Lanes:
         """Return lanes of their own for a rollout."""
         return Lanes(self.prober)
 
-    def crowd(self) -> AbstractAsyncContextManager[Crowd]:
-        """Open a way to all endpoints for calls that are made at the same time."""
-        endpoints = endpoints_of(self.job)
-        return open_crowd(endpoints, self.rules, self.answer_limit_s, self.prober.environ)
+    def crowd(self, limit_s: float | None = None) -> AbstractAsyncContextManager[Crowd]:
+        """Open a way to all endpoints for calls at the same time; their limit is the trainer's if None."""
+        rules = self.rules
+        if limit_s is not None:
+            rules = msgspec.structs.replace(rules, tool_time_limit_s=limit_s, grader_time_limit_s=limit_s)
+        return open_crowd(endpoints_of(self.job), rules, self.prober.environ)
 
     # -- what ordinary calls tell on the way
 
@@ -212,15 +248,21 @@ class Caller:
     # -- evidence
 
     def evidence(self, answered: Answered) -> Evidence:
-        """Return request and answer on a line each, cut, without secrets."""
+        """Return request and answer on a line each, cut, without secrets.
+
+        The rollout's id comes first, by which logs can be searched; the call's own ids are left out.
+        """
         seen = answered.seen
-        path = urlsplit(seen.request.endpoint.url).path or "/"
-        request = f"{seen.request.method} {path} {_text(seen.request.body)}"
+        path, body = urlsplit(seen.request.endpoint.url).path or "/", _text(seen.request.body)
+        trace = _TRACE.search(body)
+        ids = f" ({trace[1]})" if trace else ""
+        request = f"{seen.request.method} {path}{ids} {_IDS.sub('', body, count=1)}"
         if seen.status and seen.fault is None:
             answer = f"{seen.status} {_text(seen.body)}"
         else:
             status = f"{seen.status}, then " if seen.status else ""
-            answer = f"{status}{MEANING[seen.fault] if seen.fault else 'nothing'} ({seen.seconds:.1f} s)"
+            took = f"{seen.seconds:.1f} s" if seen.seconds >= 1 else f"{seen.seconds * 1000:.0f} ms"
+            answer = f"{status}{MEANING[seen.fault] if seen.fault else 'nothing'} ({took})"
         return Evidence(self.shown(request), self.shown(answer))
 
     def shown(self, text: str) -> str:

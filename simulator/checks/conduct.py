@@ -1,9 +1,10 @@
 """The whole check of a job's endpoints: which steps, in which order, within which time.
 
-the way to each origin ─▶ ordinary calls ─▶ each endpoint's contract ─▶ state ─▶ the grader ─▶ the rate
+the way to each origin ─▶ ordinary calls ─▶ each endpoint's contract ─▶ the grader ─▶ the rate ─▶ state
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
 
@@ -65,25 +66,16 @@ async def check_endpoints(
         answer_limit_s=orders.answer_limit_s,
         intrusive=orders.depth == "intrusive",
     )
-    study = Study(scenario, caller, watch)
+    study = Study(scenario, caller, watch, orders.rate_s)
     study.left_out.extend(f"{name}: the scenario excludes it" for name in scenario.check.exclude)
-    steps = (
-        study.look_at_the_ways,
-        study.make_ordinary_calls,
-        study.try_each_contract,
-        study.look_for_state,
-        study.try_the_grader,
-    )
     try:
         async with _until(stop):
-            with trio.move_on_after(orders.time_limit_s) as limit:
-                for step in steps:
-                    await step()
-            if limit.cancelled_caught:
-                message = f"not all probes came to their end within {orders.time_limit_s:g} s"
-                study.findings.append(found("check.unfinished", message))
-            elif orders.rate_s:
-                await study.try_the_rate(orders.rate_s)
+            for step, what, share in STEPS:
+                ends = began + study.rate_duration_s + orders.time_limit_s
+                with trio.move_on_at(min(trio.current_time() + share * orders.time_limit_s, ends)) as limit:
+                    await step(study)
+                if limit.cancelled_caught:
+                    study.findings.append(found("check.unfinished", f"{what} took too long"))
         study.findings.extend(contract.judge_flaky(caller))
         if stop.is_set():
             study.findings.append(found("check.unfinished", "the check was stopped before its end"))
@@ -102,6 +94,18 @@ async def check_endpoints(
         left_out=tuple(study.left_out),
     )
     return summary, study.findings
+
+
+STEPS: tuple[tuple[Callable[[Study], Awaitable[None]], str, float], ...] = (
+    (Study.look_at_the_ways, "the way to the hosts", 0.25),
+    (Study.make_ordinary_calls, "ordinary calls", 0.75),
+    (Study.try_each_contract, "the contract of the endpoints", 0.5),
+    (Study.try_the_grader, "the grader's answers", 0.5),
+    (Study.try_the_rate, "the calls at the recommended rate", math.inf),
+    (Study.look_for_state, "the look for state under the rollout's id", 0.35),
+)
+"""The steps in order, and the share of the time limit that each may take at most; that of the rate is as long
+as it is, and does not count."""
 
 
 @asynccontextmanager
@@ -136,7 +140,7 @@ def _facts(study: Study, endpoint: Endpoint) -> EndpointFacts:
         keep_alive=kept.keep_alive if kept else None,
         bad_arguments=study.bad_arguments.get(name, {}),
         bad_answers=study.bad_answers.get(name, {}),
-        rate_per_s=paced.reached_per_s if paced else None,
+        rate_per_s=paced.reached_per_s if paced and paced.tells else None,
         rate_asked_per_s=paced.target.rate_per_s if paced else None,
     )
 

@@ -1,6 +1,7 @@
 """The contract of one endpoint, tool or grader: an ordinary call, and requests that must be refused."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 
 import msgspec
 
@@ -38,12 +39,21 @@ _BY_VIOLATION: dict[Violation, str] = {
     Violation.WRONG_CALL_ID: "tool.wrong_ids",
     Violation.OUTPUT_NOT_A_STRING: "tool.output_not_string",
 }
+_WORDS: dict[Violation, str] = {
+    Violation.MISSING_TYPE: "no `type`",
+    Violation.WRONG_TYPE: "another `type` than function_call_output",
+    Violation.MISSING_ID: "no `id`",
+    Violation.MISSING_CALL_ID: "no `call_id`",
+    Violation.WRONG_ID: "another `id` than the call",
+    Violation.WRONG_CALL_ID: "another `call_id` than the call",
+    Violation.OUTPUT_NOT_A_STRING: "an `output` that is not a string",
+}
 _SAID_OF: dict[str, str] = {
     "endpoint.credentials_refused": "an ordinary call, with the job's headers, was answered with {status}",
     "endpoint.not_there": "an ordinary call was answered with {status}",
     "endpoint.refuses": "an ordinary call was answered with {status}",
     "endpoint.redirects": "an ordinary call was answered with {status}",
-    "endpoint.fails": "an ordinary call ended with {said}",
+    "endpoint.fails": "an ordinary call ended with {told}",
     "endpoint.no_answer": "an ordinary call got no answer within {seconds:.2g} s",
     "endpoint.answer_too_large": "the answer to an ordinary call is larger than 1 MB",
     "endpoint.malformed": "an ordinary call was answered with {status} and no `output`",
@@ -58,13 +68,13 @@ def judge_ordinary(caller: Caller, endpoint: Endpoint, answered: Answered) -> It
     code = _code_of(endpoint, answered)
     if code is not None:
         seen = answered.seen
-        message = _SAID_OF[code].format(status=seen.status, said=answered.said, seconds=seen.seconds)
+        message = _SAID_OF[code].format(status=seen.status, told=answered.told, seconds=seen.seconds)
         yield found(code, message, endpoint=endpoint.name, evidence=evidence)
     codes: dict[str, list[str]] = {}
     for violation in answered.reading.violations:
-        codes.setdefault(_BY_VIOLATION[violation], []).append(violation.replace("_", " "))
+        codes.setdefault(_BY_VIOLATION[violation], []).append(_WORDS[violation])
     for code, violations in codes.items():
-        message = f"the answer to an ordinary call has {', '.join(violations)}"
+        message = f"the answer to an ordinary call has {' and '.join(violations)}"
         yield found(code, message, endpoint=endpoint.name, evidence=evidence)
     kind = answered.seen.content_type.partition(";")[0].strip().lower()
     if answered.reading.fault is None and not (kind == "application/json" or kind.endswith("+json")):
@@ -97,7 +107,7 @@ def _code_of(endpoint: Endpoint, answered: Answered) -> str | None:
 def judge_flaky(caller: Caller) -> Iterator[Finding]:
     """Yield endpoints some of whose calls failed and succeeded when they were made again."""
     for name, failed in caller.flaky.items():
-        said = ", ".join(dict.fromkeys(answered.said for answered in failed))
+        said = ", ".join(dict.fromkeys(answered.told for answered in failed))
         message = f"{len(failed)} calls failed ({said}) and succeeded when they were sent again"
         yield found("endpoint.flaky", message, endpoint=name, evidence=caller.evidence(failed[0]))
 
@@ -147,28 +157,28 @@ async def check_refusals(
     caller: Caller, endpoint: Endpoint, ask: Ask, ordinary: Answered
 ) -> AsyncIterator[Finding]:
     """Yield what is wrong with the answers to requests that are none; `ordinary` is that to a right one."""
-    crashed: list[tuple[str, Answered]] = []
-    accepted: set[str] = set()
+    hows = {refusal.name: how for refusal in REFUSALS if (how := refusal.how(endpoint)) is not None}
+    answers = await caller.several(endpoint, {name: partial(ask, how) for name, how in hows.items()})
+    told = set[str]()
     for refusal in REFUSALS:
-        how = refusal.how(endpoint)
-        if how is None or (refusal.accepted == "endpoint.wrong_credentials" and "endpoint.open" in accepted):
+        answered = answers.get(refusal.name)
+        if answered is None or refusal.accepted in told or not _is_taken_for_a_call(answered, ordinary):
             continue
-        answered = await ask(how)
-        if answered.fate in {Fate.CRASHED, Fate.HUNG}:
-            crashed.append((refusal.name, answered))
-        elif _is_taken_for_a_call(answered, ordinary) and refusal.accepted not in accepted:
-            accepted.add(refusal.accepted)
-            message = f"{refusal.name}: answered with {answered.seen.status}"
-            yield found(
-                refusal.accepted,
-                message,
-                endpoint=endpoint.name,
-                evidence=caller.evidence(answered),
-                severity="warning" if is_loopback(endpoint.url) else None,  # nobody else can reach it
-            )
+        told.add(refusal.accepted)
+        if refusal.accepted == "endpoint.open":
+            told.add("endpoint.wrong_credentials")  # it follows
+        yield found(
+            refusal.accepted,
+            f"{refusal.name}: answered with {answered.seen.status}",
+            endpoint=endpoint.name,
+            evidence=caller.evidence(answered),
+            severity="warning" if is_loopback(endpoint.url) else None,  # nobody else can reach it
+        )
+    crashed = {name: one for name, one in answers.items() if one.fate in {Fate.CRASHED, Fate.HUNG}}
     if crashed:
-        message = "; ".join(f"{name}: {answered.said}" for name, answered in crashed)
-        yield found(_CRASHES, message, endpoint=endpoint.name, evidence=caller.evidence(crashed[0][1]))
+        message = "; ".join(f"{name}: {answered.told}" for name, answered in crashed.items())
+        evidence = caller.evidence(next(iter(crashed.values())))
+        yield found(_CRASHES, message, endpoint=endpoint.name, evidence=evidence)
 
 
 def _is_taken_for_a_call(answered: Answered, ordinary: Answered) -> bool:

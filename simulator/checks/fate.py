@@ -32,11 +32,20 @@ _FATES: dict[Fault, Fate] = {
 }
 
 
+_TOLD: dict[Fault, str] = {
+    Fault.TIMEOUT: "no answer",
+    Fault.RESET: "connection closed without an answer",
+    Fault.TRUNCATED: "answer cut short",
+    Fault.MALFORMED_HTTP: "no HTTP",
+    Fault.MALFORMED_ANSWER: "nothing usable in the answer",
+    Fault.TOO_LARGE: "an answer over 1 MB",
+}
+
 CERTAIN = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED}
 """Fates that an endpoint chose; the others may be an accident."""
 
-CONFIRMED = 3
-"""How often a call must fail for its failure to be no accident."""
+CONFIRMED = {**dict.fromkeys(Fate, 3), **dict.fromkeys(CERTAIN, 1), Fate.HUNG: 2}
+"""How often a call must end so, for that to be no accident."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -59,3 +68,8 @@ class Answered(msgspec.Struct, frozen=True):
         if self.reading.fault in {Fault.HTTP_3XX, Fault.HTTP_4XX, Fault.HTTP_5XX}:
             return str(self.seen.status)
         return str(self.reading.fault or self.fate.value)
+
+    @property
+    def told(self) -> str:
+        """What became of it, as sentences say it."""
+        return _TOLD.get(self.reading.fault, self.said) if self.reading.fault else self.said

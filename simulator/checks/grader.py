@@ -1,6 +1,7 @@
 """The grader as a judge: the same answer again, answers that models give, and answers that are tricks."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
 
 from simulator.checks.answers import HONEST, ODD, TRICKS, Sample
 from simulator.checks.caller import AS_THE_TRAINER, Ask, Caller, How
@@ -15,27 +16,33 @@ DEFAULT_THRESHOLD = 0.5
 
 async def check_grader(caller: Caller, sample: Sample, said: dict[str, str]) -> AsyncIterator[Finding]:
     """Yield what is wrong with the grader's judgement; note in `said` what each answer was given."""
-    judged: dict[str, Answered] = {}
-    async for finding in _repeated(caller, sample, judged):
+    assert caller.grader is not None  # noqa: S101 it is asked
+    ask = ask_grader(caller, sample)
+    graded = await caller.several(caller.grader, {str(number): ask for number in range(REPEATS)})
+    for finding in _repeated(caller, list(graded.values())):
         yield finding
-    for answers in (HONEST, ODD, TRICKS):
-        for name, make in answers.items():
-            answer = make(sample)
-            if answer is not None:
-                judged[name] = await caller.grade(answer, list(sample.asked), sample.trace_id, sample.item)
-    judged["no tool was called"] = await caller.grade(sample.answer, [], caller.new_trace(), sample.item)
+    attempts = {
+        name: partial(_grade, caller, sample, answer)
+        for name, make in {**HONEST, **ODD, **TRICKS}.items()
+        if (answer := make(sample)) is not None
+    }
+    attempts[_TOOLLESS] = partial(caller.grade, sample.answer, [], caller.new_trace(), sample.item)
+    judged = await caller.several(caller.grader, attempts)
+    judged["the policy's answer"] = next(iter(graded.values()))
     said.update({name: _said(answered) for name, answered in judged.items()})
     for judge in JUDGES:
         for finding in judge(caller, judged):
             yield finding
 
 
-async def _repeated(caller: Caller, sample: Sample, judged: dict[str, Answered]) -> AsyncIterator[Finding]:
-    graded = [
-        await caller.grade(sample.answer, list(sample.asked), sample.trace_id, sample.item)
-        for _ in range(REPEATS)
-    ]
-    judged["the policy's answer"] = graded[0]
+_TOOLLESS = "no tool was called"
+
+
+async def _grade(caller: Caller, sample: Sample, answer: str) -> Answered:
+    return await caller.grade(answer, list(sample.asked), sample.trace_id, sample.item)
+
+
+def _repeated(caller: Caller, graded: Sequence[Answered]) -> Iterator[Finding]:
     scores = [answered.reading.score for answered in graded if answered.reading.score is not None]
     spread = max(scores) - min(scores) if scores else 0.0
     if spread > 0:
@@ -62,7 +69,7 @@ def _failures(caller: Caller, judged: Judged) -> Iterator[Finding]:
         if code is not None:
             wrong.setdefault(code, []).append((name, judged[name]))
     for code, cases in wrong.items():
-        message = "; ".join(f"{name}: {answered.said}" for name, answered in cases)
+        message = "; ".join(f"{name}: {answered.told}" for name, answered in cases)
         yield _finding(code, message, caller, cases[0][1])
 
 
@@ -77,10 +84,10 @@ _BY_FATE: dict[Fate, str] = {
 
 
 def _toolless(caller: Caller, judged: Judged) -> Iterator[Finding]:
-    answered = judged["no tool was called"]
-    if answered.reading.score is None:
+    answered = judged.get(_TOOLLESS)
+    if answered is not None and answered.reading.score is None:
         yield _finding(
-            "grader.needs_tools", f"a rollout without tool calls: {answered.said}", caller, answered
+            "grader.needs_tools", f"a rollout without tool calls: {answered.told}", caller, answered
         )
 
 
@@ -145,6 +152,7 @@ def ask_grader(caller: Caller, sample: Sample) -> Ask:
     """Return what has a sample graded, again and again."""
 
     async def ask(how: How = AS_THE_TRAINER) -> Answered:
-        return await caller.grade(sample.answer, list(sample.asked), sample.trace_id, sample.item, how=how)
+        asked = list(sample.asked)
+        return await caller.grade(sample.answer, asked, sample.trace_id, sample.item, how=how)
 
     return ask

@@ -18,7 +18,7 @@ from simulator.checks.prober import Request
 from simulator.checks.specimen import Ordinary
 from simulator.faults import Fault
 from simulator.findings import found
-from simulator.model import Endpoint, Finding, Reply
+from simulator.model import Endpoint, Finding, Reply, Severity
 from simulator.plan.call import read_reply
 
 RATE_PER_S = 50.0
@@ -26,6 +26,8 @@ RATE_PER_S = 50.0
 LASTING_S = 10.0
 STRAGGLERS_S = 5.0
 KEEPS_UP = 0.9
+LONG_QUEUE_S = 60.0
+"""Not to keep up is an error where one call of each of a step's rollouts would take longer."""
 MOST_LATE_S = 0.25
 """Our own lateness, above which nothing is said about the endpoint."""
 
@@ -51,24 +53,34 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Paced(msgspec.Struct):
-    """What came of a target's calls, sent for `lasting_s`; times are seconds since the first one was due."""
+    """What came of a target's calls, sent for `lasting_s`; times are seconds since the first one was due.
+
+    `tells` is False where nothing can be said of the endpoint's rate.
+    """
 
     target: Target
     lasting_s: float
     sent: int = 0
     late_s: float = 0.0
     answered_at: list[float] = []
+    tells: bool = True
     throttled: int = 0
     retry_after: str = ""
     faults: Counter[Fault] = msgspec.field(default_factory=Counter)
 
     @property
     def reached_per_s(self) -> float:
-        """The rate of answers from the first one until no more calls came in."""
-        within = [at for at in self.answered_at if at <= self.lasting_s]
+        """The rate of answers, for as long after the first one as calls were sent."""
+        first = min(self.answered_at, default=0.0)
+        within = [at for at in self.answered_at if at <= first + self.lasting_s]
         if len(within) < 2:
             return len(within) / self.lasting_s
-        return (len(within) - 1) / max(within[-1] - within[0], 1e-9)
+        return (len(within) - 1) / max(max(within) - first, 1e-9)
+
+    @property
+    def keeps_up(self) -> bool:
+        """Tell whether nearly as many calls were answered as were sent."""
+        return self.reached_per_s >= KEEPS_UP * self.target.rate_per_s
 
 
 def says_it_acts(tool: str) -> bool:
@@ -174,14 +186,21 @@ def judge_rate(one: Paced, rollouts_per_step: int, time_limit_s: float) -> Itera
         message = f"of {asked} {one.throttled} were answered with 429, {after}"
         yield found("limits.throttled", message, endpoint=name)
     reached = one.reached_per_s
-    if reached < KEEPS_UP * target.rate_per_s:
-        message = f"{asked} were answered at {reached:.3g} per second"
-        yield found("limits.rate_not_reached", message, endpoint=name)
+    if not one.keeps_up:
         waits_s = rollouts_per_step / reached if reached else math.inf
+        queue = f"one call of each of a step's {rollouts_per_step} rollouts would take {_minutes(waits_s)}"
+        message = f"{asked} were answered at {reached:.2g} per second: {queue}"
+        severity: Severity | None = "error" if waits_s > LONG_QUEUE_S else None
+        yield found("limits.rate_not_reached", message, endpoint=name, severity=severity)
         if waits_s > time_limit_s:
-            took = f"{waits_s / 60:.0f} minutes" if reached else "for ever"
-            message = f"one call of each of {rollouts_per_step} rollouts would take {took}"
+            message = f"{queue}, and a call may take {_minutes(time_limit_s)}"
             yield found("limits.time_limit", message, endpoint=name)
+
+
+def _minutes(seconds: float) -> str:
+    if seconds == math.inf:
+        return "for ever"
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _tool_body(caller: Caller, one: Ordinary) -> bytes:

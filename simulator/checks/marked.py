@@ -58,7 +58,7 @@ async def _read_widely(writer: "_Rollout") -> list[Answered]:
     async def read() -> None:
         answers.append(await writer.read(crowd))
 
-    async with writer.caller.crowd() as crowd, trio.open_nursery() as nursery:
+    async with writer.caller.crowd(writer.caller.answer_limit_s) as crowd, trio.open_nursery() as nursery:
         for _ in range(READS):
             nursery.start_soon(read)
     return answers

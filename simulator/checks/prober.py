@@ -67,19 +67,19 @@ class Asks(Protocol):
 
 
 class Lane:
-    """A single connection, opened when it is first needed and again when the peer has closed it.
+    """A connection, or a few, opened when they are first needed and again when the peer has closed them.
 
-    `closed_unasked` tells that the peer closed it under a request although it had said nothing of that.
+    `closed_unasked` tells that the peer closed one under a request although it had said nothing of that.
     """
 
-    def __init__(self, transport: httpx.AsyncHTTPTransport, max_answer_bytes: int) -> None:
+    def __init__(self, transport: httpx.AsyncHTTPTransport, connections: int, max_answer_bytes: int) -> None:
         self._transport, self._max_answer_bytes = transport, max_answer_bytes
-        self._alone = trio.Lock()
+        self._turn = trio.CapacityLimiter(connections)
         self.closed_unasked = False
 
     async def ask(self, request: Request, limit_s: float) -> Seen:
         """Send a request and return what came of it, after `limit_s` seconds at the latest; never raises."""
-        async with self._alone:
+        async with self._turn:
             seen = await self._exchange(request, limit_s)
             if seen.fault is Fault.RESET and seen.connect_s is None:
                 self.closed_unasked = True
@@ -165,16 +165,16 @@ class Prober:
         self.tls = tls or ssl.create_default_context()
         self._lanes: list[Lane] = []
 
-    def lane(self, endpoint: Endpoint) -> Lane:
+    def lane(self, endpoint: Endpoint, connections: int = 1) -> Lane:
         """Return a new lane to the endpoint's origin; InputError where its proxy is unusable."""
         proxy = proxy_of(endpoint.url, self.environ)
         transport = httpx.AsyncHTTPTransport(
             verify=self.tls,
             trust_env=False,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             proxy=proxy.address if proxy else None,
         )
-        lane = Lane(transport, self._max_answer_bytes)
+        lane = Lane(transport, connections, self._max_answer_bytes)
         self._lanes.append(lane)
         return lane
 

@@ -17,6 +17,8 @@ from simulator.plan.policy import PolicyFactory, Seen
 from simulator.plan.synthetic import ToolChoices
 
 MOST_ROLLOUTS = MOST_ITEMS = 3
+LONG_S = 3.0
+"""A rollout ends after a call that took so long."""
 MOST_CALLS = 10
 """Of one rollout, whatever the job allows: the check is to be quick."""
 
@@ -101,6 +103,8 @@ async def _rollout(
             if answered.fate not in _GOES_ON:
                 return Played(item, trace_id, tuple(calls), None)
             outcomes.append(_outcome(caller, call, answered))
+            if answered.seen.seconds > LONG_S:
+                return Played(item, trace_id, tuple(calls), None)
         if len(calls) >= most:
             return Played(item, trace_id, tuple(calls), None)
         seen = tuple(outcomes)

@@ -15,7 +15,7 @@ import msgspec
 import trio
 
 from simulator.checks.caller import Caller
-from simulator.checks.fate import CERTAIN, CONFIRMED, Answered
+from simulator.checks.fate import CERTAIN, CONFIRMED, Answered, Fate
 from simulator.checks.specimen import Played
 from simulator.checks.ways import Ways
 from simulator.dialects.base import CallIds
@@ -134,7 +134,7 @@ async def _over_many_connections(
     connection. If their answers differ too, it is not for the connections.
     """
     for _ in range(_BURSTS):
-        async with caller.crowd() as crowd:
+        async with caller.crowd(caller.answer_limit_s) as crowd:
             different = _different(alone, await _many(caller, tune, [crowd] * SCATTERED), stable)
         if _tells(different):
             break
@@ -186,7 +186,7 @@ async def _at_once(caller: Caller, tune: Tune) -> AsyncIterator[Finding]:
     for call in {call.name: call for call in tune.calls}.values():
         again = Tune(tune.item, (call,) * AT_ONCE, None)
         in_turn = [await _perform_alone(caller, again) for _ in range(2)]
-        for _ in range(CONFIRMED):
+        for _ in range(CONFIRMED[Fate.CRASHED]):
             at_once = await _simultaneously(caller, again)
             failed = next((at for at, one in enumerate(at_once.answers) if one.fate not in CERTAIN), None)
             if failed is None:
@@ -194,7 +194,7 @@ async def _at_once(caller: Caller, tune: Tune) -> AsyncIterator[Finding]:
         if failed is not None:
             if any(one.fate not in CERTAIN for one in in_turn[0].answers):
                 continue  # it fails by itself
-            said = at_once.answers[failed].said
+            said = at_once.answers[failed].told
             message = f"{AT_ONCE} calls of {call.name} by one rollout at once: {said}; in turn they succeed"
             yield _finding("state.parallel_calls", message, caller, at_once, failed)
         elif in_turn[0].heard == in_turn[1].heard and Counter(in_turn[0].heard) != Counter(at_once.heard):
@@ -207,7 +207,7 @@ async def _at_once(caller: Caller, tune: Tune) -> AsyncIterator[Finding]:
 
 async def _simultaneously(caller: Caller, tune: Tune) -> Performance:
     rollout = _Rollout(caller, tune)
-    async with caller.crowd() as crowd, trio.open_nursery() as nursery:
+    async with caller.crowd(caller.answer_limit_s) as crowd, trio.open_nursery() as nursery:
         for at in range(len(tune.calls)):
             nursery.start_soon(rollout.step, at, crowd)
     return rollout.performance

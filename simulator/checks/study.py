@@ -31,8 +31,8 @@ Watch = Callable[[str], None]
 class Study:
     """A check under way: what was found, and what is known of each endpoint."""
 
-    def __init__(self, scenario: Scenario, caller: Caller, watch: Watch) -> None:
-        self.scenario, self.caller, self.watch = scenario, caller, watch
+    def __init__(self, scenario: Scenario, caller: Caller, watch: Watch, rate_s: float) -> None:
+        self.scenario, self.caller, self.watch, self.rate_s = scenario, caller, watch, rate_s
         self.findings: list[Finding] = []
         self.left_out: list[str] = []
         excluded = set(scenario.check.exclude)
@@ -132,25 +132,6 @@ class Study:
         right = ordinary.answered if ordinary is not None else await ask()
         await self.take(contract.check_refusals(caller, endpoint, ask, right))
 
-    async def look_for_state(self) -> None:
-        """Compare what rollouts are answered under different circumstances."""
-        self.watch("state under the rollout's id")
-        config, tools = self.scenario.check.state, self.usable
-        if config is not None and {config.write.tool, config.read.tool} <= tools.keys():
-            item = self.specimens.ordinary[config.read.tool].item
-            await self.take(marked.check_marked(self.caller, config, item, self.left_out))
-        judge = self.caller.grader
-        graded = judge is not None and judge.name in self.scoring
-        tunes = [
-            tune
-            for one in self.specimens.played
-            if (tune := state.tune_of(one, tools, graded=graded)) is not None
-        ]
-        if tunes:
-            await self.take(state.check_state(self.caller, tunes))
-        elif self.specimens.ordinary:
-            self.left_out.append("state under the rollout's id: no rollout came to a call that was answered")
-
     async def try_the_grader(self) -> None:
         """Have the grader judge what models answer, and tricks."""
         judge = self.caller.grader
@@ -164,8 +145,11 @@ class Study:
             )
         await self.take(grader.check_grader(self.caller, self.sample, self.bad_answers[judge.name]))
 
-    async def try_the_rate(self, lasting_s: float) -> None:
-        """Send calls at the recommended rate to whatever answered one by one."""
+    async def try_the_rate(self) -> None:
+        """Send calls at the recommended rate to whatever answered one by one, if that is wanted."""
+        lasting_s = self.rate_s
+        if not lasting_s:
+            return
         ordinary = {n: o for n, o in self.specimens.ordinary.items() if n in self.usable}
         for name in [] if self.caller.intrusive else sorted(filter(limits.says_it_acts, ordinary)):
             del ordinary[name]
@@ -185,12 +169,44 @@ class Study:
         rollouts = arrivals(scenario.load, scenario.job.hyperparameters).rollouts_per_step
         for one in self.paced:
             name = one.target.endpoint.name
+            warm_s = wire.warm_s(self.caller.times.get(name, []))
+            if not one.answered_at and not one.faults and warm_s is not None and warm_s > lasting_s:
+                self.left_out.append(f"the rate of {name}: no answer can come within {lasting_s:g} s")
+                one.tells = False
+                continue
             if one.late_s > limits.MOST_LATE_S:
                 self.left_out.append(
                     f"the rate of {name}: this program itself was {one.late_s * 1000:.0f} ms late"
                 )
+                one.tells = False
                 continue
             kind = one.target.endpoint.kind
             rules = scenario.rules
             limit_s = rules.tool_time_limit_s if kind == "tool" else rules.grader_time_limit_s
             self.findings.extend(limits.judge_rate(one, rollouts, limit_s))
+
+    async def look_for_state(self) -> None:
+        """Compare what rollouts are answered under different circumstances."""
+        behind = [one.target.endpoint.name for one in self.paced if not one.keeps_up]
+        if behind:
+            self.left_out.append(
+                f"state under the rollout's id: {behind[0]} does not keep up, so that rollouts at "
+                "the same time would tell more of its queue than of its state"
+            )
+            return
+        self.watch("state under the rollout's id")
+        config, tools = self.scenario.check.state, self.usable
+        if config is not None and {config.write.tool, config.read.tool} <= tools.keys():
+            item = self.specimens.ordinary[config.read.tool].item
+            await self.take(marked.check_marked(self.caller, config, item, self.left_out))
+        judge = self.caller.grader
+        graded = judge is not None and judge.name in self.scoring
+        tunes = [
+            tune
+            for one in self.specimens.played
+            if (tune := state.tune_of(one, tools, graded=graded)) is not None
+        ]
+        if tunes:
+            await self.take(state.check_state(self.caller, tunes))
+        elif self.specimens.ordinary:
+            self.left_out.append("state under the rollout's id: no rollout came to a call that was answered")

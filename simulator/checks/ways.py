@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-import msgspec
 import trio
 
 from simulator.checks.prober import Asks, Lane, Prober, Request, Seen, origin_of
@@ -69,12 +68,9 @@ class Crowd:
 
 @asynccontextmanager
 async def open_crowd(
-    endpoints: Sequence[Endpoint], rules: TrainerRules, answer_limit_s: float, environ: Mapping[str, str]
+    endpoints: Sequence[Endpoint], rules: TrainerRules, environ: Mapping[str, str]
 ) -> AsyncIterator[Crowd]:
-    """Open the transport that `environ` calls for, with a limit of its own in seconds, and close it again."""
-    rules = msgspec.structs.replace(
-        rules, tool_time_limit_s=answer_limit_s, grader_time_limit_s=answer_limit_s
-    )
+    """Open the transport that `environ` calls for, under the trainer's rules, and close it again."""
     timers, routes = Timers(), routes_of(endpoints, rules)
     transport = choose("auto", routes, environ).make(routes, timers)
     async with trio.open_nursery() as nursery:

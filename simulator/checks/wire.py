@@ -117,11 +117,14 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 async def try_keeping(caller: Caller, endpoint: Endpoint, ask: Ask) -> Kept:
-    """Make an ordinary call twice in turn over a fresh connection."""
+    """Make an ordinary call twice in turn over a fresh connection, or once where that takes long enough."""
     lane = caller.fresh_lane(endpoint)
-    first, second = await ask(), await ask()
-    for answered in (first, second):
-        caller.note_ordinary(answered)
+    first = await ask()
+    caller.note_ordinary(first)
+    if first.seen.seconds > SLOW_S:
+        return Kept(None, lane.closed_unasked, first.seen.connect_s)
+    second = await ask()
+    caller.note_ordinary(second)
     if not all(one.seen.status and one.seen.fault is None for one in (first, second)):
         return Kept(None, lane.closed_unasked, None)
     return Kept(second.seen.connect_s is None, lane.closed_unasked, first.seen.connect_s)
@@ -146,5 +149,6 @@ def judge_connection(caller: Caller, endpoint: Endpoint, kept: Kept) -> Iterator
         message = f"the first answer took {first:.1f} s, later ones {warm * 1000:.0f} ms"
         yield found("wire.cold_start", message, endpoint=name)
     if warm > SLOW_S:
-        message = f"an ordinary call takes {warm:.1f} s, the median of {len(times) - 1}"
+        median = f", the median of {len(times) - 1}" if len(times) > 2 else ""
+        message = f"an ordinary call takes {warm:.1f} s{median}"
         yield found("endpoint.slow", message, endpoint=name)

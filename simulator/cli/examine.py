@@ -9,7 +9,7 @@ import trio
 
 from simulator.checks.conduct import Orders, check_endpoints
 from simulator.dialects.openai import OpenAI
-from simulator.findings import SEVERITIES
+from simulator.findings import RULES, SEVERITIES
 from simulator.job.lint import lint
 from simulator.job.scenario import Scenario
 from simulator.measure.checked import CheckSummary
@@ -87,5 +87,6 @@ def examine(
 
 
 def worst_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return the findings by severity; within one, as they were found."""
-    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+    """Return the findings by severity, rule and endpoint; probes run side by side, and in no order."""
+    turn = {code: number for number, code in enumerate(RULES)}
+    return tuple(sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), turn[f.code], f.endpoint)))

@@ -11,7 +11,9 @@ LIMITS: tuple[Rule, ...] = (
         "limits.rate_not_reached",
         "warning",
         "the endpoint does not keep up with the recommended 50 requests per second",
-        _AT_THE_RATE + " Answers are counted while calls are coming in.",
+        _AT_THE_RATE
+        + " Answers are counted while calls are coming in. It is an error where one call of each of "
+        "a step's rollouts would take over a minute.",
         "The rollouts of a step queue for the rest, each call behind hundreds of others.",
         "add workers or instances, or let blocking work leave the event loop",
     ),

@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
-from simulator.checks import wire
+from simulator.checks import limits, wire
 from simulator.checks.conduct import Orders
 from simulator.findings import GROUPS, RULES
+from simulator.model import Endpoint
 
 from . import broken
 from .healthy import KEY, Healthy
@@ -70,22 +71,33 @@ def test_a_first_answer_that_took_much_longer_is_a_cold_start(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("server", "toml", "found"),
+    ("server", "found"),
     [
-        (broken.Busy, "", {"limits.errors", "limits.rate_not_reached"}),
-        (broken.Throttled, "", {"limits.throttled", "limits.rate_not_reached"}),
-        (broken.OneByOne, "", {"limits.rate_not_reached"}),
-        (
-            broken.OneByOne,
-            "[trainer]\ntool_time_limit_s = 2.0\n",
-            {"limits.rate_not_reached", "limits.time_limit"},
-        ),
+        (broken.Busy, {"limits.errors", "limits.rate_not_reached"}),
+        (broken.Throttled, {"limits.throttled", "limits.rate_not_reached", "limits.time_limit"}),
+        (broken.OneByOne, {"limits.rate_not_reached"}),
     ],
 )
-def test_a_server_that_cannot_keep_up(server, toml, found, tmp_path):
-    _, findings = check_server(server(), tmp_path, WITH_RATE, toml=toml)
-    assert codes(findings) - {"limits.time_limit"} == found - {"limits.time_limit"}
-    assert ("limits.time_limit" in codes(findings)) >= ("limits.time_limit" in found)
+def test_a_server_that_cannot_keep_up(server, found, tmp_path):
+    _, findings = check_server(server(), tmp_path, WITH_RATE)
+    assert codes(findings) == found
+
+
+@pytest.mark.parametrize(
+    ("per_s", "time_limit_s", "found"),
+    [
+        (45.0, 600.0, {}),
+        (40.0, 600.0, {"limits.rate_not_reached": "warning"}),
+        (8.0, 600.0, {"limits.rate_not_reached": "error"}),
+        (0.8, 600.0, {"limits.rate_not_reached": "error", "limits.time_limit": "error"}),
+        (8.0, 60.0, {"limits.rate_not_reached": "error", "limits.time_limit": "error"}),
+    ],
+)
+def test_how_bad_a_low_rate_is(per_s, time_limit_s, found):
+    target = limits.Target(Endpoint("look_up", "tool", "http://127.0.0.1:9/"), (), 50.0)
+    paced = limits.Paced(target, 10.0, sent=500, answered_at=[number / per_s for number in range(1000)])
+    assert paced.reached_per_s == pytest.approx(per_s, rel=0.15)
+    assert {f.code: f.severity for f in limits.judge_rate(paced, 512, time_limit_s)} == found
 
 
 def test_retry_after_is_told(tmp_path):

@@ -72,7 +72,8 @@ def test_an_error_fails_and_is_told_everywhere(tmp_path, capsys):
     assert RULES["tool.crashes_on_arguments"].effect.split(",")[0] in out
     (finding,) = report_in(tmp_path / "out")["findings"]
     assert (finding["code"], finding["severity"]) == ("tool.crashes_on_arguments", "error")
-    assert finding["request"].startswith("POST /tools/look_up {")
+    assert finding["request"].startswith("POST /tools/look_up (trace_preflight_")
+    assert '{"name":"look_up","arguments":"' in finding["request"]
     assert finding["answer"].startswith("500 ")
     case = cases_in(tmp_path / "out")["tool.crashes_on_arguments look_up"]
     assert isinstance(case.result[0], Failure)

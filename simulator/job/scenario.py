@@ -94,6 +94,8 @@ def load_scenario(
     policies = {SYNTHETIC: PolicyConfig("synthetic"), **(scenario.policies if scenario else {})}
     policy = _policy_name(scenario, overrides, policies)
     job = read_job(found.path.parent / scenario.job if scenario else found.path, environ, complain)
+    if scenario is not None:
+        attempt(complain, partial(_check_names, scenario, job))
     data: dict[Split, Dataset] = {}
     files: dict[Split, str] = {}
     for split in _FIELDS:
@@ -187,6 +189,19 @@ def _gates(scenario: ScenarioFile | None, overrides: Overrides) -> tuple[tuple[s
     if scenario and scenario.gates is not None:
         return scenario.gates, scenario.toml.where("", "gates")
     return None, "gate"
+
+
+def _check_names(scenario: ScenarioFile, job: JobFile) -> None:
+    """Raise ScenarioError where the table `check` names what the job does not have."""
+    check, tools = scenario.check, job.tool_names
+    judge = {job.job.grader.endpoint.name} if job.job.grader.endpoint else set()
+    named = [("check", "exclude", name, tools | judge) for name in check.exclude]
+    if check.state:
+        named += [("check.state", key, getattr(check.state, key).tool, tools) for key in ("write", "read")]
+    for table, key, name, known in named:
+        if name not in known:
+            message = f"the job has no endpoint {quoted(name)}"
+            raise scenario.toml.fail(table, key, message, "known: " + listed(known))
 
 
 def _policy_name(

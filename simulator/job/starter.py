@@ -78,6 +78,16 @@ policy = "synthetic-agent"
 kind = "synthetic"
 {synthetic}
 
+# What `check` should know: tools that it never calls, and the rows' field with the right answer.
+# [check]
+# exclude = ["refund"]
+# reference = "reference_answer"
+
+# A call that keeps something under the rollout's id, and one that shows it; MARK is replaced by what is new.
+# [check.state]
+# write = {{tool = "add_item", arguments = {{name = "MARK"}}}}
+# read = {{tool = "list_items"}}
+
 # An agent of your own, that sees what the tools answer: a class with `play`, see ScriptedPolicy.
 # [policies.scripted-agent]
 # kind = "scripted"

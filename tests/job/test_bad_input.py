@@ -205,6 +205,14 @@ TOMLS = {
             "policy, seed, train, trainer, valid"
         ),
     ),
+    "excluded from the check": (
+        TOML.replace("[load]", '[check]\nexclude = ["find", "refund"]\n[load]'),
+        'scenario.toml:7: the job has no endpoint "refund"; known: find, grader, read',
+    ),
+    "state of no tool": (
+        TOML.replace("[load]", '[check.state]\nwrite = {tool = "add"}\nread = {tool = "read"}\n[load]'),
+        'scenario.toml:7: the job has no endpoint "add"; known: find, read',
+    ),
     "wrong type": (
         TOML.replace("steps = 2", 'steps = "two"'),
         "scenario.toml:7: steps in [load] must be a whole number, not a string; mend the value",

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
+import trio
 
 from simulator.checks.caller import AS_THE_TRAINER, Ask, Caller, How
 from simulator.checks.fate import Answered, Fate
@@ -72,7 +73,7 @@ async def play(
             break
     ordinary = _best(played)
     uncalled = sorted(wanted - ordinary.keys())
-    by_schema = choices() if uncalled else {}
+    by_schema = await trio.to_thread.run_sync(choices, abandon_on_cancel=True) if uncalled else {}
     for name in uncalled:
         found = _by_schema(name, items, by_schema)
         if found is not None:

@@ -89,7 +89,10 @@ class Study:
             return
         try:
             choices = partial(tool_choices, self.scenario, items)
-            policy = policy_factory(self.scenario, items)
+            # A library generates arguments from the schemas, in a process that is waited for in a thread.
+            policy = await trio.to_thread.run_sync(
+                policy_factory, self.scenario, items, abandon_on_cancel=True
+            )
             self.specimens = await specimen.play(self.caller, policy, items, choices, dead)
         except (InputError, PolicyError) as error:
             self.findings.append(found("scenario.unusable", f"the policy cannot be played: {error}"))

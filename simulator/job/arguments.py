@@ -6,6 +6,7 @@ its own, which ends when all is generated: `python -m simulator.job.arguments`, 
 
 import json
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from simulator.model import FunctionTool, Item
 _ATTEMPTS = 4  # values tried for each one wanted: a generator does not know every keyword
 _OPTIONAL_LEFT_OUT = 0.3
 _DEEPEST = 2  # of a schema that contains itself
+TIME_LIMIT_S = 5.0
+"""For one schema: a pattern can keep a regular expression busy for longer than anyone lives."""
 
 Pool = tuple[str, ...]
 
@@ -73,7 +76,7 @@ def _checked(wanted: Wanted, pool: Sequence[str], reason: str) -> Pool:
 def generate(key: str, schema: dict[str, Any], size: int) -> tuple[Pool, str]:
     """Return the pool for a schema, in this process, and why it is empty if it is."""
     try:
-        with _seeded(key):
+        with _seeded(key), _limited():
             pool = _valid_values(schema, size)
     except Exception as error:  # the generator and the validator raise whatever they stumble upon
         return (), " ".join(f"{type(error).__name__}: {error}".split())[:120]
@@ -100,6 +103,22 @@ def _valid_values(schema: dict[str, Any], size: int) -> Pool:
         if len(found) == size:
             break
     return tuple(found)
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Raise TimeoutError in what is within once the time is up; in the main thread alone, as signals are."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise TimeoutError(f"not within {TIME_LIMIT_S:g} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator.errors import ScenarioError
+from simulator.job import arguments as arguments_module
 from simulator.job.arguments import Wanted, _checked, _key, argument_pools, generate
 from simulator.job.schema import reduced
 from simulator.model import FunctionTool, Item
@@ -138,6 +139,12 @@ def test_schemas_that_cannot_be_served_are_one_line(schema):
         pool(schema)
     assert str(caught.value).startswith('train.jsonl:8: no arguments can be generated for the tool "find" (')
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_pattern_that_never_comes_to_an_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(arguments_module, "TIME_LIMIT_S", 0.2)
+    schema = {"properties": {"x": {"type": "string", "pattern": "^(a+)+$[z]"}}, "required": ["x"]}
+    assert generate("key", schema, 16) == ((), "TimeoutError: not within 0.2 s")
 
 
 def test_code_in_a_schema_is_never_run():

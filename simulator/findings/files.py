@@ -49,8 +49,8 @@ FILES: tuple[Rule, ...] = (
         "job.plain_secret",
         "warning",
         "a secret stands in the job in plain text",
-        "Values of headers that carry credentials, keys in URLs, and strings in the shape of well-known "
-        "tokens.",
+        "Values of headers and of parameters in URLs that carry credentials by their name, and strings in "
+        "the shape of well-known tokens.",
         "None, until the file is shared, committed or logged: then whoever reads it can call your endpoints.",
         "put the value into the environment and write ${NAME} in its place; renew it if the file was shared",
     ),
@@ -75,15 +75,17 @@ FILES: tuple[Rule, ...] = (
         "job.evaluation_never",
         "warning",
         "evaluation passes are configured and will not happen during training",
-        "`eval_interval` is compared with the number of steps that rows, epochs and batch size make.",
-        "No validation reward until the job is over: a training that goes wrong is seen when it is paid for.",
+        "`eval_interval` is compared with the number of steps that rows, epochs and batch size make; the "
+        "scenario's own with the steps it plays.",
+        "No validation reward before the last step: a training that goes wrong is seen when it is paid for.",
         "lower eval_interval",
     ),
     Rule(
         "job.calls_over_cap",
         "warning",
         "rollouts want more calls than `max_episode_steps` allows",
-        "A thousand rollouts' calls are drawn from the policy's distribution and compared with the cap.",
+        "A thousand rollouts' calls are drawn from the synthetic policy's distribution, unless it is the "
+        "default one, and rows' `reference_tool_calls` are counted; both are compared with the cap.",
         "Those rollouts are cut short and graded on what they have by then, mostly with a low reward.",
         "raise max_episode_steps, or make the task solvable in fewer calls",
     ),
@@ -195,7 +197,8 @@ FILES: tuple[Rule, ...] = (
         "dataset.invalid_schema",
         "error",
         "a tool's `parameters` are no valid JSON schema",
-        "The schema is held to its own meta-schema, and its references are followed.",
+        "The schema is held to its own meta-schema, its references are followed inside it, and its regular "
+        "expressions compiled. Nothing is fetched.",
         _REFUSED,
         "mend the schema",
     ),

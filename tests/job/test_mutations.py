@@ -5,66 +5,14 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.errors import InputError
 from simulator.job.scenario import Overrides, load_scenario
 
-from .folder import ENVIRON, JOB, TOML, row, rows, write_folder
-
-SECRETS = ("c0de-of-find", "t0ken-of-find", "pla1n-secret")
-
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.just(10**400)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5)
-    | st.sampled_from(["${", "${UNSET}", "http://h:x/", "x" * 5000, "a\0b", "auto"])
-)
-anything = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=4,
-)
-
-
-def places(value, path=()):
-    """Yield the path of every value."""
-    yield path
-    members = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for key, inner in members:
-        yield from places(inner, (*path, key))
-
-
-def changed(value, path, new):
-    """Return a copy with what is at the path replaced."""
-    if not path:
-        return new
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = changed(value[path[0]], path[1:], new)
-    return copy
-
-
-def mutations(text):
-    """Texts with one value replaced, or with a slice of the characters replaced."""
-    value = json.loads(text)
-    by_value = st.builds(
-        lambda path, new: json.dumps(changed(value, path, new)),
-        st.sampled_from(list(places(value))),
-        anything,
-    )
-    by_character = st.builds(
-        lambda at, size, new: text[:at] + new + text[at + size :],
-        st.integers(0, len(text)),
-        st.integers(0, 8),
-        st.text(st.characters(codec="utf-8"), max_size=3) | st.sampled_from(['"', "}", "NaN", "\\ud800"]),
-    )
-    return by_value | by_character
+from .folder import ENVIRON, TOML, row, rows, write_folder
+from .mutations import SECRET_JOB, assert_one_safe_line, fuzz, mutations
 
 
 def load(**files):
@@ -76,18 +24,6 @@ def load(**files):
         except InputError as error:
             return str(error)
     return ""
-
-
-def assert_one_safe_line(message):
-    assert len(message.splitlines()) <= 1
-    for secret in SECRETS:
-        assert secret not in message
-
-
-fuzz = settings(
-    max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-SECRET_JOB = JOB.replace('{"name": "read",', '{"name": "read", "headers": {"X-Key": "pla1n-secret"},')
 
 
 @fuzz

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from simulator.errors import InputError
 from simulator.findings import found
 from simulator.job.dataset import row_node
 from simulator.job.document import Node
+from simulator.job.lint.tokens import shown
 from simulator.job.locate import Path
 from simulator.model import Finding, Item
 
@@ -110,18 +110,19 @@ def fingerprint(value: Any) -> bytes | None:
     return blake2b(text.encode(), digest_size=16).digest()
 
 
-def attempted(node: Node, problem: InputError) -> str:
-    """Return a reader's complaint about a value, named as the job names it."""
-    return problem.message if node.name in problem.message else f"{node.name}: {problem.message}"
+def some(names: Sequence[str]) -> str:
+    """Return the names as a message lists them: at most `MOST_LISTED`."""
+    rest = len(names) - MOST_LISTED
+    return ", ".join(map(shown, names[:MOST_LISTED])) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _more(count: int, lines: Iterable[object]) -> str:
     if not count:
         return ""
     listed = ", ".join(map(str, lines)) + (", ..." if count > MOST_LISTED else "")
-    return f"; the same on {count} more {'lines' if count > 1 else 'line'}: {listed}"
+    return f"; likewise on {count} more {'lines' if count > 1 else 'line'}: {listed}"
 
 
 def _line(where: str) -> str:
-    """Return the line of `file:line:column`."""
-    return where.rsplit(":", 2)[-2]
+    """Return the line of `file:line:column`, or the file where there is no more."""
+    return next(iter(where.rsplit(":", 2)[1:]), where)

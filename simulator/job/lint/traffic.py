@@ -87,11 +87,11 @@ def calls_over_cap(scenario: Scenario) -> Iterator[Finding]:
     if cap is None or node is None or not scenario.job.tools:
         return
     config = scenario.policies[scenario.policy]
-    if config.kind == "synthetic" and config.synthetic.calls != SyntheticSettings().calls:
+    if config.kind == "synthetic":
         over, calls = _drawn(config.synthetic, scenario.rules, cap, scenario.seed)
         if over:
             message = (
-                f"{over / DRAWN:.1%} of {DRAWN:,} drawn rollouts want more than {cap} "
+                f"{over / DRAWN:.1%} of {DRAWN:,} synthetic rollouts want more than {cap} "
                 f"{_COUNTED[scenario.rules.episode_step]}; the mean is {sum(calls) / DRAWN:.1f} calls, "
                 f"the most {max(calls)}"
             )

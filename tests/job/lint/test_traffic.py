@@ -131,8 +131,8 @@ def test_calls_up_to_the_cap(cap, calls, counts, parallel):
 @pytest.mark.parametrize(
     ("cap", "calls", "counts", "parallel", "said"),
     [
-        (4, "5", "call", "1", "100.0% of 1,000 drawn rollouts want more than 4 calls; the mean is 5.0 calls"),
-        (1, "5", "turn", "3", "100.0% of 1,000 drawn rollouts want more than 1 turns; the mean is 5.0 calls"),
+        (4, "5", "call", "1", "100.0% of 1,000 synthetic rollouts want more than 4 calls; the mean is 5.0 calls"),
+        (1, "5", "turn", "3", "100.0% of 1,000 synthetic rollouts want more than 1 turns; the mean is 5.0 calls"),
         (6, "5", "call_and_turn", "3", "rollouts want more than 6 calls and turns; the mean is 5.0"),
         (4, "20000", "call", "1", "the mean is 10000.0 calls, the most 10000"),
     ],
@@ -151,8 +151,10 @@ def test_a_share_over_the_cap():
     assert finding == only("job.calls_over_cap", **capped(6, "mix:70%*4+30%*8"))
 
 
-def test_the_default_distribution_is_nobodys_claim():
-    assert findings(**capped(2, SyntheticSettings().calls)) == ()
+def test_the_default_distribution_is_played_and_so_counts():
+    (finding,) = findings(**capped(2, SyntheticSettings().calls))
+    assert finding.code == "job.calls_over_cap"
+    assert findings(**capped(6, SyntheticSettings().calls)) == ()
 
 
 def test_a_scripted_policy_says_nothing():

@@ -131,8 +131,8 @@ def test_calls_up_to_the_cap(cap, calls, counts, parallel):
 @pytest.mark.parametrize(
     ("cap", "calls", "counts", "parallel", "said"),
     [
-        (4, "5", "call", "1", "100.0% of 1,000 synthetic rollouts want more than 4 calls; the mean is 5.0 calls"),
-        (1, "5", "turn", "3", "100.0% of 1,000 synthetic rollouts want more than 1 turns; the mean is 5.0 calls"),
+        (4, "5", "call", "1", "100.0% of 1,000 synthetic rollouts want more than 4 calls; the mean is 5.0"),
+        (1, "5", "turn", "3", "100.0% of 1,000 synthetic rollouts want more than 1 turns; the mean is 5.0"),
         (6, "5", "call_and_turn", "3", "rollouts want more than 6 calls and turns; the mean is 5.0"),
         (4, "20000", "call", "1", "the mean is 10000.0 calls, the most 10000"),
     ],

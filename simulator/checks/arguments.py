@@ -101,7 +101,9 @@ async def check_arguments(caller: Caller, ordinary: Ordinary, said: dict[str, st
     for variation, answered in answers.items():
         said[variation] = answered.said
         code = _CODES.get(answered.fate)
-        if code is None and answered.fate is Fate.ANSWERED and variation in _CANNOT_BE_RIGHT:
+        if answered.fate is ordinary.answered.fate:
+            code = None  # it is told of the ordinary call
+        if answered.fate is Fate.ANSWERED and variation in _CANNOT_BE_RIGHT:
             code = "tool.accepts_bad_arguments"
         if code is not None:
             wrong.setdefault(code, []).append((variation, answered))
@@ -146,7 +148,15 @@ async def check_name(caller: Caller, ordinary: Ordinary) -> AsyncIterator[Findin
     code = _BY_NAME.get(answered.fate)
     if code is not None:
         message = f"a call of `no_such_tool`: {answered.told}"
-        yield found(code, message, endpoint=tool.name, evidence=caller.evidence(answered))
+        shares_its_url = any(one.url == tool.url and one is not tool for one in caller.tools.values())
+        harmless = code == "tool.accepts_unknown_name" and not shares_its_url
+        yield found(
+            code,
+            message,
+            endpoint=tool.name,
+            evidence=caller.evidence(answered),
+            severity="note" if harmless else None,
+        )
 
 
 _BY_NAME: dict[Fate, str] = {

@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from simulator.checks.fate import CERTAIN, CONFIRMED, Answered, Fate
-from simulator.checks.prober import Asks, Headers, Lane, Prober, Request, Seen
+from simulator.checks.prober import Asks, Headers, Lane, Prober, Request, Seen, origin_of
 from simulator.checks.ways import Crowd, Lanes, open_crowd
 from simulator.dialects.base import CallIds, Dialect
 from simulator.faults import MEANING
@@ -21,7 +21,7 @@ from simulator.model import Endpoint, Item, Job, Reply, ToolCall, TrainerRules
 from simulator.plan.call import read_reply
 from simulator.plan.trainer import endpoints_of
 
-FIRST_TIMES = 3.0
+FIRST_TIMES = 2.0
 """How much longer than others the first call of an endpoint is waited for, which may start cold."""
 
 SLOWER_TIMES = 2.5
@@ -29,6 +29,9 @@ SLOWER_TIMES = 2.5
 
 SLOW_S, AT_ONCE = 0.5, 8
 """Probes are made one by one, or so many at once where an ordinary call takes that long."""
+
+THROTTLED_PAUSE_S = 1.0
+"""Before a call that was refused for its frequency is made again; twice as long the second time."""
 
 LONG_CHARS = 100_000
 """Of a text that is very long; an intrusive check goes up to the largest request that the trainer sends."""
@@ -42,7 +45,8 @@ _IDS = re.compile(r'"id":"[^"]*","call_id":"[^"]*",')
 class How(msgspec.Struct, frozen=True):
     """How a probe differs from the trainer's call; see `prober.Request`.
 
-    `limit_s` is how many seconds the answer is waited for, None for as long as usual.
+    `limit_s` is how many seconds the answer is waited for, None for as long as usual; `lane` is what it goes
+    over, None for the usual one.
     """
 
     method: str = "POST"
@@ -50,6 +54,7 @@ class How(msgspec.Struct, frozen=True):
     query: bool = True
     body: bytes | None = None
     limit_s: float | None = None
+    lane: Asks | None = None
 
 
 AS_THE_TRAINER = How()
@@ -69,9 +74,9 @@ class Ask(Protocol):
 class Caller:
     """Makes the calls of a check, each of which waits for `answer_limit_s` seconds unless told otherwise.
 
-    `requests` counts them. By the endpoint's name, `times` holds the seconds of ordinary calls that were
-    answered, in turn, `versions` the version of HTTP they were answered in, and `flaky` calls that failed and
-    then succeeded.
+    By the endpoint's name, `times` holds the seconds of ordinary calls that were answered, in turn, `versions`
+    the version of HTTP they were answered in, `flaky` calls that failed and then succeeded, and `throttled`
+    those that a limit of the endpoint's own refused.
     """
 
     def __init__(
@@ -92,10 +97,11 @@ class Caller:
         self._lanes: dict[str, Lane] = {}
         self.tools = {tool.name: tool for tool in job.tools}
         self.grader = job.grader.endpoint
-        self.requests = 0
+        self._sent = 0
         self.times: dict[str, list[float]] = {}
         self.versions: dict[str, str] = {}
         self.flaky: dict[str, list[Answered]] = {}
+        self.throttled: dict[str, list[Answered]] = {}
 
     def long_chars(self, item: Item) -> int:
         """Return how long the longest texts are to be that probes send in calls of an item."""
@@ -141,12 +147,20 @@ class Caller:
     async def _until_certain(self, attempt: Attempt) -> Answered:
         """Make a call again that failed: what fails now and then is another finding than what always does."""
         first = answered = await attempt()
-        for _ in range(1, CONFIRMED[answered.fate]):
+        for number in range(1, CONFIRMED[answered.fate]):
+            if answered.fate is Fate.THROTTLED:
+                await trio.sleep(number * THROTTLED_PAUSE_S)
             answered = await attempt()
             if answered.fate in CERTAIN:
-                self.flaky.setdefault(first.seen.request.endpoint.name, []).append(first)
+                self.note_failure(first)
                 break
         return answered
+
+    def note_failure(self, answered: Answered) -> None:
+        """Take note of a call that failed where the same one does succeed."""
+        name = answered.seen.request.endpoint.name
+        kept = self.throttled if answered.fate is Fate.THROTTLED else self.flaky
+        kept.setdefault(name, []).append(answered)
 
     async def several(self, endpoint: Endpoint, attempts: Mapping[str, Attempt]) -> dict[str, Answered]:
         """Make calls of an endpoint, one by one unless it is slow, and return what came of each, in order.
@@ -203,22 +217,23 @@ class Caller:
         return Answered(seen, read_reply(self.dialect, None, _reply(seen)))
 
     async def _ask(self, endpoint: Endpoint, body: bytes, lane: Asks | None, how: How) -> Seen:
-        self.requests += 1
+        self._sent += 1
         request = Request(endpoint, body, how.method, how.headers, how.query)
         slowest_s = max(self.times.get(endpoint.name, ()), default=0.0)
         limit_s = how.limit_s or max(self.answer_limit_s, SLOWER_TIMES * slowest_s)
-        return await (lane or self.usual_lane(endpoint)).ask(request, limit_s)
+        return await (how.lane or lane or self._usual_lane(endpoint)).ask(request, limit_s)
 
-    def usual_lane(self, endpoint: Endpoint) -> Lane:
-        """Return the lane over which the endpoint's calls go if nothing else is said."""
-        if endpoint.name not in self._lanes:
-            self.fresh_lane(endpoint)
-        return self._lanes[endpoint.name]
+    @property
+    def requests(self) -> int:
+        """How many requests were sent, those too that went out twice."""
+        return self._sent + self.prober.resent
 
-    def fresh_lane(self, endpoint: Endpoint) -> Lane:
-        """Let the endpoint's calls go over a new lane from now on, and return it."""
-        self._lanes[endpoint.name] = self.prober.lane(endpoint, AT_ONCE)
-        return self._lanes[endpoint.name]
+    def _usual_lane(self, endpoint: Endpoint) -> Lane:
+        """Return the lane to the endpoint's origin: tools and grader may share state in a worker."""
+        origin = origin_of(endpoint)
+        if origin not in self._lanes:
+            self._lanes[origin] = self.prober.lane(endpoint, AT_ONCE)
+        return self._lanes[origin]
 
     def lanes(self) -> Lanes:
         """Return lanes of their own for a rollout."""

@@ -72,7 +72,8 @@ async def check_endpoints(
         async with _until(stop):
             for step, what, share in STEPS:
                 ends = began + study.rate_duration_s + orders.time_limit_s
-                with trio.move_on_at(min(trio.current_time() + share * orders.time_limit_s, ends)) as limit:
+                own = trio.current_time() + share * orders.time_limit_s
+                with trio.move_on_at(own if share == math.inf else min(own, ends)) as limit:
                     await step(study)
                 if limit.cancelled_caught:
                     study.findings.append(found("check.unfinished", f"{what} took too long"))
@@ -126,7 +127,7 @@ def _facts(study: Study, endpoint: Endpoint) -> EndpointFacts:
     name, times = endpoint.name, study.caller.times.get(endpoint.name, [])
     way = study.ways.get(origin_of(endpoint), wire.Way())
     kept = study.kept.get(name)
-    paced = next((one for one in study.paced if one.target.endpoint.url == endpoint.url), None)
+    paced = next((one for one in study.paced if endpoint in one.target.endpoints), None)
     return EndpointFacts(
         name=name,
         kind=endpoint.kind,

@@ -22,6 +22,15 @@ _BY_STATUS: dict[int, str] = {
     405: "endpoint.not_there",
     410: "endpoint.not_there",
 }
+_BY_FAULT: dict[Fault | None, str] = {
+    Fault.DNS: "wire.dns",
+    Fault.CONNECT_REFUSED: "wire.refused",
+    Fault.CONNECT_TIMEOUT: "wire.unreachable",
+    Fault.CONNECT_FAILED: "wire.unreachable",
+    Fault.TLS: "wire.tls",
+    Fault.MALFORMED_HTTP: "wire.not_http",
+}
+"""Faults of the way: seen here where a proxy goes it."""
 _BY_FATE: dict[Fate, str] = {
     Fate.REFUSED: "endpoint.refuses",
     Fate.REDIRECTED: "endpoint.redirects",
@@ -59,6 +68,11 @@ _SAID_OF: dict[str, str] = {
     "endpoint.malformed": "an ordinary call was answered with {status} and no `output`",
     "grader.no_score": "an ordinary answer was graded with {status}, without a finite number in `score`",
     "wire.not_http": "what came back is not HTTP",
+    "wire.dns": "the host's name, or the proxy's, could not be resolved",
+    "wire.refused": "nothing listened at the address, or at the proxy's",
+    "wire.unreachable": "no connection to the host, or to the proxy",
+    "wire.tls": "the TLS handshake, or the certificate's verification, failed",
+    "limits.throttled": "an ordinary call was answered with 429, again and again",
 }
 
 
@@ -95,8 +109,10 @@ def is_usable(answered: Answered) -> bool:
 
 
 def _code_of(endpoint: Endpoint, answered: Answered) -> str | None:
-    if answered.reading.fault is Fault.MALFORMED_HTTP:
-        return "wire.not_http"
+    if answered.fate is Fate.THROTTLED:
+        return "limits.throttled"
+    if answered.reading.fault in _BY_FAULT:
+        return _BY_FAULT[answered.reading.fault]
     if answered.fate is Fate.REFUSED and answered.seen.status in _BY_STATUS:
         return _BY_STATUS[answered.seen.status]
     if answered.fate in {Fate.REFUSED, Fate.MALFORMED} and endpoint.kind == "grader":
@@ -105,11 +121,15 @@ def _code_of(endpoint: Endpoint, answered: Answered) -> str | None:
 
 
 def judge_flaky(caller: Caller) -> Iterator[Finding]:
-    """Yield endpoints some of whose calls failed and succeeded when they were made again."""
+    """Yield endpoints some of whose calls failed, or were refused as too many, and otherwise succeed."""
     for name, failed in caller.flaky.items():
         said = ", ".join(dict.fromkeys(answered.told for answered in failed))
-        message = f"{len(failed)} calls failed ({said}) and succeeded when they were sent again"
+        calls = "1 call" if len(failed) == 1 else f"{len(failed)} calls"
+        message = f"{calls} failed ({said}) that succeed when they are made again"
         yield found("endpoint.flaky", message, endpoint=name, evidence=caller.evidence(failed[0]))
+    for name, refused in caller.throttled.items():
+        message = f"{len(refused)} of the check's own calls were answered with 429"
+        yield found("limits.throttled", message, endpoint=name, evidence=caller.evidence(refused[0]))
 
 
 # -- requests that must be refused

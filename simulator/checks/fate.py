@@ -21,6 +21,7 @@ class Fate(Enum):
     HUNG = "hung"
     MALFORMED = "malformed"
     TOO_LARGE = "too large"
+    THROTTLED = "throttled"
 
 
 _FATES: dict[Fault, Fate] = {
@@ -44,8 +45,10 @@ _TOLD: dict[Fault, str] = {
 CERTAIN = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED}
 """Fates that an endpoint chose; the others may be an accident."""
 
-CONFIRMED = {**dict.fromkeys(Fate, 3), **dict.fromkeys(CERTAIN, 1), Fate.HUNG: 2}
-"""How often a call must end so, for that to be no accident."""
+CONFIRMED = {**dict.fromkeys(Fate, 3), **dict.fromkeys(CERTAIN, 1), Fate.HUNG: 1}
+"""How often a call must end so, for that to be no accident; a hang is waited for long enough."""
+
+TOO_MANY_REQUESTS = 429
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -58,6 +61,8 @@ class Answered(msgspec.Struct, frozen=True):
     @property
     def fate(self) -> Fate:
         """What became of it; whatever is neither an answer nor listed elsewhere is a crash."""
+        if self.seen.status == TOO_MANY_REQUESTS:
+            return Fate.THROTTLED
         if self.reading.fault is None:
             return Fate.SOFT_ERROR if self.reading.soft_error else Fate.ANSWERED
         return _FATES.get(self.reading.fault, Fate.CRASHED)

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 
+import msgspec
+
 from simulator.checks.answers import HONEST, ODD, TRICKS, Sample
 from simulator.checks.caller import AS_THE_TRAINER, Ask, Caller, How
 from simulator.checks.fate import Answered, Fate
@@ -10,6 +12,8 @@ from simulator.findings import found
 from simulator.model import Finding
 
 REPEATS = 5
+ROUNDING = 1e-6
+"""A smaller spread is arithmetic's."""
 DEFAULT_THRESHOLD = 0.5
 """How much better than an honest wrong answer a trick may not be, where the job has no `pass_threshold`."""
 
@@ -45,7 +49,7 @@ async def _grade(caller: Caller, sample: Sample, answer: str) -> Answered:
 def _repeated(caller: Caller, graded: Sequence[Answered]) -> Iterator[Finding]:
     scores = [answered.reading.score for answered in graded if answered.reading.score is not None]
     spread = max(scores) - min(scores) if scores else 0.0
-    if spread > 0:
+    if spread > ROUNDING:
         listed = ", ".join(f"{score:g}" for score in scores)
         message = f"one sample was graded {listed}: a spread of {spread:.3g}"
         yield _finding("grader.not_repeatable", message, caller, graded[-1])
@@ -100,7 +104,9 @@ def _range(caller: Caller, judged: Judged) -> Iterator[Finding]:
         name, score = max(outside.items(), key=lambda item: abs(item[1]))
         against = "" if threshold is None else f", and pass_threshold is {threshold:g}"
         message = f"{name} scored {score:g}{against}"
-        yield _finding("grader.out_of_range", message, caller, judged[name])
+        finding = _finding("grader.out_of_range", message, caller, judged[name])
+        mixed_up = threshold is not None and score > highest
+        yield finding if mixed_up else msgspec.structs.replace(finding, severity="warning")
 
 
 def _hacks(caller: Caller, judged: Judged) -> Iterator[Finding]:

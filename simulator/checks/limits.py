@@ -14,7 +14,7 @@ import trio
 
 from simulator.checks.answers import Sample
 from simulator.checks.caller import Caller
-from simulator.checks.prober import Request
+from simulator.checks.prober import Request, origin_of
 from simulator.checks.specimen import Ordinary
 from simulator.faults import Fault
 from simulator.findings import found
@@ -23,9 +23,13 @@ from simulator.plan.call import read_reply
 
 RATE_PER_S = 50.0
 """What the endpoints are recommended to serve. Source: AZ, the agentic RFT preview's README."""
+MOST_PER_S = 200.0
+"""To one origin, whatever the number of its endpoints: a step's burst is not a multiple of it."""
 LASTING_S = 10.0
 STRAGGLERS_S = 5.0
 KEEPS_UP = 0.9
+FEW = 0.01
+"""Of the calls: if fewer fail it is a warning, as a run's usual gate lets it pass."""
 LONG_QUEUE_S = 60.0
 """Not to keep up is an error where one call of each of a step's rollouts would take longer."""
 MOST_LATE_S = 0.25
@@ -45,11 +49,21 @@ Body = Callable[[], bytes]
 
 
 class Target(msgspec.Struct, frozen=True):
-    """An endpoint to send to, the first of those that share its URL, and what makes bodies."""
+    """A URL to send to: the endpoints that share it, and what makes bodies."""
 
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]
     bodies: tuple[Body, ...]
     rate_per_s: float
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The first of them, by whose name it goes."""
+        return self.endpoints[0]
+
+    @property
+    def names(self) -> str:
+        """The others' names too."""
+        return ", ".join(endpoint.name for endpoint in self.endpoints)
 
 
 class Paced(msgspec.Struct):
@@ -99,19 +113,23 @@ def targets(caller: Caller, ordinary: Mapping[str, Ordinary], sample: Sample | N
         by_url.setdefault(caller.grader.url, []).append(
             (caller.grader, partial(_grader_body, caller, sample))
         )
+    urls = Counter(origin_of(pairs[0][0]) for pairs in by_url.values())
     return [
         Target(
-            pairs[0][0],
+            tuple(endpoint for endpoint, _ in pairs),
             tuple(body for _, body in pairs),
-            min([RATE_PER_S, *(e.rate_limit for e, _ in pairs if e.rate_limit)]),
+            min(
+                RATE_PER_S,
+                MOST_PER_S / urls[origin_of(pairs[0][0])],
+                *(e.rate_limit for e, _ in pairs if e.rate_limit),
+            ),
         )
         for pairs in by_url.values()
     ]
 
 
-async def send_at_rate(caller: Caller, aimed: Sequence[Target], lasting_s: float) -> list[Paced]:
-    """Send to all targets at the same time, each at its rate, and return what came of it."""
-    paced = [Paced(target, lasting_s) for target in aimed]
+async def send_at_rate(caller: Caller, paced: Sequence[Paced], lasting_s: float) -> None:
+    """Send to all targets at the same time, each at its rate; what comes of it is noted in `paced`."""
     async with caller.crowd() as crowd, trio.open_nursery() as nursery:
         began = trio.current_time()
         under_way, all_back = [0], trio.Event()
@@ -140,11 +158,11 @@ async def send_at_rate(caller: Caller, aimed: Sequence[Target], lasting_s: float
             with trio.move_on_after(STRAGGLERS_S):
                 await all_back.wait()
         nursery.cancel_scope.cancel()
-    return paced
 
 
 async def _ask_for_how_long(caller: Caller, one: Paced) -> None:
     """Send one more call while the endpoint refuses them, to see the header that the fast transport drops."""
+    one.sent += 1
     request = Request(one.target.endpoint, one.target.bodies[0]())
     seen = await caller.prober.lane(one.target.endpoint).ask(request, STRAGGLERS_S)
     one.retry_after = caller.shown(seen.retry_after)
@@ -177,16 +195,19 @@ def judge_rate(one: Paced, rollouts_per_step: int, time_limit_s: float) -> Itera
     """Yield what ten seconds tell of an endpoint."""
     name, target = one.target.endpoint.name, one.target
     failed = {fault: times for fault, times in one.faults.items() if fault not in _NO_FAILURE}
-    asked = f"{one.sent} calls at {target.rate_per_s:g} per second"
+    whose = f" of {target.names}" if len(target.endpoints) > 1 else ""
+    asked = f"{one.sent} calls{whose} at {target.rate_per_s:.3g} per second"
     if failed:
         listed = ", ".join(f"{fault} {times}" for fault, times in failed.items())
-        yield found("limits.errors", f"of {asked} {sum(failed.values())} failed: {listed}", endpoint=name)
+        few: Severity | None = "warning" if sum(failed.values()) < FEW * one.sent else None
+        message = f"of {asked} {sum(failed.values())} failed: {listed}"
+        yield found("limits.errors", message, endpoint=name, severity=few)
     if one.throttled:
         after = f"Retry-After: {one.retry_after}" if one.retry_after else "no Retry-After"
         message = f"of {asked} {one.throttled} were answered with 429, {after}"
         yield found("limits.throttled", message, endpoint=name)
     reached = one.reached_per_s
-    if not one.keeps_up:
+    if not one.keeps_up and not one.throttled:
         waits_s = rollouts_per_step / reached if reached else math.inf
         queue = f"one call of each of a step's {rollouts_per_step} rollouts would take {_minutes(waits_s)}"
         message = f"{asked} were answered at {reached:.2g} per second: {queue}"

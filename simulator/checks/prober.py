@@ -75,7 +75,7 @@ class Lane:
     def __init__(self, transport: httpx.AsyncHTTPTransport, connections: int, max_answer_bytes: int) -> None:
         self._transport, self._max_answer_bytes = transport, max_answer_bytes
         self._turn = trio.CapacityLimiter(connections)
-        self.closed_unasked = False
+        self.closed_unasked, self.resent = False, 0
 
     async def ask(self, request: Request, limit_s: float) -> Seen:
         """Send a request and return what came of it, after `limit_s` seconds at the latest; never raises."""
@@ -83,6 +83,7 @@ class Lane:
             seen = await self._exchange(request, limit_s)
             if seen.fault is Fault.RESET and seen.connect_s is None:
                 self.closed_unasked = True
+                self.resent += 1
                 seen = await self._exchange(request, limit_s)
             return seen
 
@@ -182,10 +183,15 @@ class Prober:
         """Tell whether the environment names a proxy for the endpoint."""
         return proxy_of(endpoint.url, self.environ) is not None
 
+    @property
+    def resent(self) -> int:
+        """How many requests went out twice because their connection was gone."""
+        return sum(lane.resent for lane in self._lanes)
+
     async def aclose(self) -> None:
         """Close all connections."""
-        while self._lanes:
-            await self._lanes.pop().aclose()
+        for lane in self._lanes:
+            await lane.aclose()
 
 
 def origin_of(endpoint: Endpoint) -> str:

@@ -69,7 +69,9 @@ class Study:
             for endpoint in direct:
                 nursery.start_soon(look, endpoint)
         for endpoint in direct:
-            self.findings.extend(wire.judge_way(endpoint, self.ways[origin_of(endpoint)]))
+            origin = origin_of(endpoint)
+            others = [e.name for e in self.endpoints if origin_of(e) == origin and e is not endpoint]
+            self.findings.extend(wire.judge_way(endpoint, self.ways[origin], others))
         if len(direct) < len(first_of):
             self.left_out.append("the way to hosts behind a proxy: the proxy goes it")
 
@@ -166,8 +168,11 @@ class Study:
             return
         self.watch(f"{lasting_s:g} s at the recommended rate")
         began = trio.current_time()
-        self.paced = await limits.send_at_rate(self.caller, aimed, lasting_s)
-        self.rate_duration_s = trio.current_time() - began
+        self.paced = [limits.Paced(target, lasting_s) for target in aimed]
+        try:
+            await limits.send_at_rate(self.caller, self.paced, lasting_s)
+        finally:
+            self.rate_duration_s = trio.current_time() - began
         scenario = self.scenario
         rollouts = arrivals(scenario.load, scenario.job.hyperparameters).rollouts_per_step
         for one in self.paced:

@@ -1,5 +1,6 @@
 """The way to an endpoint, step by step: its name, a connection, TLS and the certificate; then keep-alive."""
 
+import socket
 import statistics
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
-from simulator.checks.caller import Ask, Caller
+from simulator.checks.caller import Ask, Caller, How
 from simulator.checks.prober import Prober, origin_of
 from simulator.faults import MEANING, Fault
 from simulator.findings import found
@@ -46,30 +47,34 @@ class Way(msgspec.Struct, frozen=True):
 async def look(endpoint: Endpoint, prober: Prober, limit_s: float) -> Way:
     """Go the way to the endpoint's origin, as far as it leads in `limit_s` seconds."""
     parts = urlsplit(endpoint.url)
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    with trio.move_on_after(limit_s):
-        return await _go(parts.hostname or "", port, parts.scheme == "https", prober)
-    return Way(Fault.CONNECT_TIMEOUT)
-
-
-async def _go(host: str, port: int, encrypted: bool, prober: Prober) -> Way:
-    began, resolve_s = trio.current_time(), None
+    host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
+    began = trio.current_time()
     try:
-        found_there = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
-        resolve_s = trio.current_time() - began
-        began = trio.current_time()
-        sock = await connect(tuple((family, address) for family, _, _, _, address in found_there))
-        with sock:
-            tls = Tls(prober.tls, host) if encrypted else None
-            if tls is not None:
-                await tls.handshake(sock)
-            took = trio.current_time() - began
-            days = None if tls is None else _days_left(tls.valid_until)
-            return Way(None, "", resolve_s, took, tls.version if tls else "", days)
+        with trio.fail_after(limit_s):
+            there = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
+            resolve_s = trio.current_time() - began
+            began = trio.current_time()
+            sock = await connect(tuple((family, address) for family, _, _, _, address in there))
+    except trio.TooSlowError:
+        return Way(Fault.CONNECT_TIMEOUT)
     except (OSError, UnicodeError) as error:
-        if encrypted and not isinstance(error, ConnectionRefusedError) and resolve_s is not None:
-            return Way(_within_tls(error), _said(error), resolve_s)
-        return Way(fault_of_exception(error), _said(error), resolve_s)
+        return Way(fault_of_exception(error), _said(error))
+    with sock:
+        if parts.scheme == "http":
+            return Way(None, "", resolve_s, trio.current_time() - began)
+        return await _shake(sock, Tls(prober.tls, host), began, limit_s, resolve_s)
+
+
+async def _shake(sock: socket.socket, tls: Tls, began: float, limit_s: float, resolve_s: float) -> Way:
+    try:
+        with trio.fail_after(limit_s):
+            await tls.handshake(sock)
+    except trio.TooSlowError:
+        return Way(Fault.TLS, f"no handshake within {limit_s:g} s", resolve_s)
+    except OSError as error:
+        return Way(_within_tls(error), _said(error), resolve_s)
+    took = trio.current_time() - began
+    return Way(None, "", resolve_s, took, tls.version, _days_left(tls.valid_until))
 
 
 def _within_tls(error: Exception) -> Fault:
@@ -87,9 +92,9 @@ def _days_left(until: float | None) -> float | None:
     return None if until is None else (until - datetime.now(UTC).timestamp()) / 86_400
 
 
-def judge_way(endpoint: Endpoint, way: Way) -> Iterator[Finding]:
-    """Yield what is wrong with the way to an endpoint."""
-    origin = origin_of(endpoint)
+def judge_way(endpoint: Endpoint, way: Way, others: Sequence[str] = ()) -> Iterator[Finding]:
+    """Yield what is wrong with the way to an endpoint, and to `others` of the same origin."""
+    origin = origin_of(endpoint) + (f" (also {', '.join(others)})" if others else "")
     if way.fault is not None:
         reason = f" ({way.reason})" if way.reason else ""
         message = f"{origin}: {MEANING[way.fault]}{reason}"
@@ -118,12 +123,13 @@ class Kept(msgspec.Struct, frozen=True):
 
 async def try_keeping(caller: Caller, endpoint: Endpoint, ask: Ask) -> Kept:
     """Make an ordinary call twice in turn over a fresh connection, or once where that takes long enough."""
-    lane = caller.fresh_lane(endpoint)
-    first = await ask()
+    lane = caller.prober.lane(endpoint)
+    how = How(lane=lane)
+    first = await ask(how)
     caller.note_ordinary(first)
     if first.seen.seconds > SLOW_S:
         return Kept(None, lane.closed_unasked, first.seen.connect_s)
-    second = await ask()
+    second = await ask(how)
     caller.note_ordinary(second)
     if not all(one.seen.status and one.seen.fault is None for one in (first, second)):
         return Kept(None, lane.closed_unasked, None)

@@ -18,7 +18,7 @@ from simulator.redaction import redactor
 
 Watch = Callable[[str], None]
 
-PROBES = "some 200 calls one by one"
+PROBES = "a few hundred calls, up to two dozen at the same time"
 """What a check sends, in the words of who is asked to agree."""
 
 

@@ -18,7 +18,8 @@ GRADER: tuple[Rule, ...] = (
         "grader.out_of_range",
         "error",
         "scores and `pass_threshold` are on different scales",
-        "All scores of the check are compared with the range from 0 to 1, or up to a larger threshold.",
+        "All scores of the check are compared with the range from 0 to 1, or up to a larger threshold. It is "
+        "a warning where they are only negative, or the job has no threshold.",
         "The share of passes says nothing, and a reward of another size than expected trains too hard.",
         "return scores from 0 to 1, and set pass_threshold accordingly",
     ),

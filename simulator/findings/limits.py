@@ -21,7 +21,7 @@ LIMITS: tuple[Rule, ...] = (
         "limits.errors",
         "error",
         "calls fail at the recommended 50 requests per second that work one by one",
-        _AT_THE_RATE + " Faults are counted.",
+        _AT_THE_RATE + " Faults are counted. It is a warning where fewer than 1% fail.",
         "A step's burst is ten times as many at once: rollouts are retried, then discarded.",
         "find what runs out first: workers, database connections, memory, the quota of a model",
     ),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from simulator.errors import InputError
 from simulator.findings import found
+from simulator.job.lint.tokens import conceal
 from simulator.model import Finding
 
 _PLACE = re.compile(r"(.+):(\d+):\d+")
@@ -36,7 +37,7 @@ def _together(same: list[InputError]) -> Finding:
     if lines:
         listed = ", ".join(lines[:_MOST_LINES]) + (", ..." if len(lines) > _MOST_LINES else "")
         more = f"; likewise on {len(lines)} more {'lines' if len(lines) > 1 else 'line'}: {listed}"
-    return found(first.code, first.message + more, where=first.where, remedy=first.remedy)
+    return found(first.code, conceal(first.message + more), where=first.where, remedy=first.remedy)
 
 
 def _first(findings: list[Finding]) -> list[Finding]:

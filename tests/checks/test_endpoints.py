@@ -91,7 +91,7 @@ def test_the_rate_is_tried_at_all_endpoints_at_once(tmp_path):
     ("server", "found"),
     [
         (broken.Busy, {"limits.errors", "limits.rate_not_reached"}),
-        (broken.Throttled, {"limits.throttled", "limits.rate_not_reached", "limits.time_limit"}),
+        (broken.Throttled, {"limits.throttled"}),
         (broken.OneByOne, {"limits.rate_not_reached"}),
     ],
 )
@@ -119,7 +119,7 @@ def test_a_program_that_is_late_itself_says_nothing_of_the_rate(tmp_path, monkey
     ],
 )
 def test_how_bad_a_low_rate_is(per_s, time_limit_s, found):
-    target = limits.Target(Endpoint("look_up", "tool", "http://127.0.0.1:9/"), (), 50.0)
+    target = limits.Target((Endpoint("look_up", "tool", "http://127.0.0.1:9/"),), (), 50.0)
     paced = limits.Paced(target, 10.0, sent=500, answered_at=[number / per_s for number in range(1000)])
     assert paced.reached_per_s == pytest.approx(per_s, rel=0.15)
     assert {f.code: f.severity for f in limits.judge_rate(paced, 512, time_limit_s)} == found

@@ -174,7 +174,7 @@ def test_a_host_elsewhere_is_asked_about(tmp_path, capsys):
     target = write_job(tmp_path, "https://tools.example.test")
     assert invoke(["check", str(target), "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert "calls one by one and 50 per second for 10 s" in said
+    assert "up to two dozen at the same time and 50 per second for 10 s" in said
     assert "https://tools.example.test: look_up, judge (with headers Authorization)" in said
 
 

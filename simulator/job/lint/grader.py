@@ -1,13 +1,13 @@
 """The job's grader as an object: the fields of its type, and of each grader inside a `multi`."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from simulator.job.document import Node
 from simulator.job.jobfile import GRADER_TYPES
 from simulator.job.lint.formula import formula_problem
 from simulator.job.lint.places import elements, member, members, text_of, told
 from simulator.job.lint.source import source_problem
+from simulator.job.lint.threshold import bounds_of, threshold
 from simulator.job.lint.tokens import shown
 from simulator.job.scenario import Scenario
 from simulator.model import Finding
@@ -22,8 +22,6 @@ INCOMPLETE, UNKNOWN = "grader.incomplete", "grader.unknown_value"
 OPERATIONS = ("eq", "ilike", "like", "ne")
 METRICS = ("bleu", "cosine", "fuzzy_match", "gleu", "meteor", *(f"rouge_{n}" for n in range(1, 6)), "rouge_l")
 ROLES = ("assistant", "developer", "system", "user")
-
-_LARGEST = 1e300
 
 
 def is_a(kind: type | tuple[type, ...], name: str) -> Check:
@@ -81,7 +79,7 @@ def _labels(node: Node) -> Iterator[Trouble]:
 
 
 def _range(node: Node) -> Iterator[Trouble]:
-    if _bounds(node) is None:
+    if bounds_of(node) is None:
         yield INCOMPLETE, node, f"{node.name} must be two numbers, the lower one first"
 
 
@@ -174,35 +172,6 @@ def _of_multi(node: Node) -> Iterator[Trouble]:
 
 
 _MORE: dict[str, Check] = {"label_model": _of_labels, "python": _of_source, "multi": _of_multi}
-
-
-def threshold(scenario: Scenario) -> Iterator[Finding]:
-    """Tell of a threshold that no score, or every score, reaches; only for types whose range is known."""
-    grader = member(scenario.file.node, "grader")
-    node, kind = member(grader, "pass_threshold"), type_of(grader) if grader else ""
-    if grader is None or node is None or not _is_number(node.value):
-        return
-    bounds = (0.0, 1.0) if kind in _FROM_0_TO_1 else None
-    if kind == "score_model":
-        given = member(grader, "range")
-        bounds = _bounds(given) if given else (0.0, 1.0)
-    if bounds and not bounds[0] <= node.value <= bounds[1]:
-        message = f"pass_threshold is {node.value:g}, and scores are from {bounds[0]:g} to {bounds[1]:g}"
-        yield told("grader.threshold", message, [node], endpoint=scenario.job.grader.name)
-
-
-_FROM_0_TO_1 = ("label_model", "string_check", "text_similarity")
-
-
-def _bounds(node: Node) -> tuple[float, float] | None:
-    value = node.value
-    if isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] < value[1]:
-        return value[0], value[1]
-    return None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 GRADER_LINTS = (grader_fields, threshold)

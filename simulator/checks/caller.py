@@ -74,7 +74,7 @@ class Ask(Protocol):
 class Caller:
     """Makes the calls of a check, each of which waits for `answer_limit_s` seconds unless told otherwise.
 
-    By the endpoint's name, `times` holds the seconds of ordinary calls that were answered, in turn, `versions`
+    By the endpoint's name, `times` holds the seconds of ordinary calls that were answered, `versions`
     the version of HTTP they were answered in, `flaky` calls that failed and then succeeded, and `throttled`
     those that a limit of the endpoint's own refused.
     """

@@ -7,7 +7,7 @@ alike under the same circumstances, nothing follows from a difference, and such 
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -16,21 +16,22 @@ import trio
 
 from simulator.checks.caller import Caller
 from simulator.checks.fate import CERTAIN, CONFIRMED, Answered, Fate
+from simulator.checks.limits import says_it_acts
 from simulator.checks.specimen import Played
 from simulator.checks.ways import Ways
 from simulator.dialects.base import CallIds
 from simulator.findings import found
 from simulator.model import Finding, Item, ToolCall
 
-CALLS = 2
+CALLS, MOST_CALLS = 2, 6
+"""Of a tune that many rollouts play, and of one that is played beside another."""
 SCATTERED, _BURSTS = 24, 2
 """Rollouts at once, whose calls go over whatever connection is free, and how often. An idle server with two
 workers gives all connections of about one burst in forty to one of them."""
-_FAILURES_TELL = 4
-"""An endpoint that fails in 2% of calls, wherever they come from, hardly ever does so in as many rollouts."""
+_TELLS = 3
+"""So many rollouts must be answered otherwise, or fail, and none of as many that play in turn."""
 AT_ONCE = 3
-_ROUNDS = 2
-_MOST_TOOLS = 3
+_ROUNDS = 3
 _NO_ANSWER = "no answer"
 
 
@@ -43,7 +44,7 @@ class Tune(msgspec.Struct, frozen=True):
 
 
 class Performance(msgspec.Struct, frozen=True):
-    """A tune as one rollout played it. `heard` has a text for each call, and one for the score."""
+    """A tune as one rollout played it: what became of each call, and of the grading."""
 
     answers: tuple[Answered, ...]
 
@@ -57,48 +58,65 @@ Beside = Callable[[int], Awaitable[None]]
 """What is done beside the call of that position."""
 
 
-def tune_of(one: Played, usable: Container[str], *, graded: bool) -> Tune | None:
-    """Return what to play: a rollout's first calls of usable tools, repeated if few; None without any."""
-    answered = [call for call, how in one.calls if how.fate in CERTAIN and call.name in usable]
-    calls = tuple(answered[:CALLS])
+def tune_of(one: Played, ordinary: Sequence[ToolCall], *, graded: bool) -> Tune | None:
+    """Return what to play: a rollout's first calls, and `ordinary` ones of tools that it did not call.
+
+    Those that change something come first, so that the others can show it. None without any.
+    """
+    usable = {call.name for call in ordinary}
+    own = [call for call, how in one.calls if how.fate in CERTAIN and call.name in usable]
+    calls = own[: MOST_CALLS // 2]
+    calls += [call for call in ordinary if call.name not in {call.name for call in calls}]
+    calls = sorted(calls[:MOST_CALLS], key=lambda call: not says_it_acts(call.name))
     while 0 < len(calls) < CALLS:
         calls += calls[: CALLS - len(calls)]
     answer = _NO_ANSWER if one.answer is None else one.answer
-    return Tune(one.item, calls, answer if graded else None) if calls else None
+    return Tune(one.item, tuple(calls), answer if graded else None) if calls else None
 
 
-async def check_state(caller: Caller, tunes: Sequence[Tune]) -> AsyncIterator[Finding]:
-    """Yield what comparing tells; the first tune is compared, the last one is what disturbs it."""
+async def check_state(caller: Caller, tunes: Sequence[Tune], left_out: list[str]) -> AsyncIterator[Finding]:
+    """Yield what comparing tells; the first tune is compared, the last one is what disturbs it.
+
+    Says in `left_out` what cannot be told.
+    """
     tune, other = tunes[0], tunes[-1]
     alone, again = [await _perform_alone(caller, tune) for _ in range(2)]
-    certain = [
-        a.fate in CERTAIN and b.fate in CERTAIN for a, b in zip(alone.answers, again.answers, strict=True)
-    ]
-    alike = [one == two for one, two in zip(alone.heard, again.heard, strict=True)]
-    stable = [one and two for one, two in zip(certain, alike, strict=True)]
-    at = next((i for i in range(len(tune.calls)) if certain[i] and not alike[i]), None)
+    stable = _stable(alone, again)
+    at = _first_of(alone, again, [True] * len(tune.calls))
     if at is not None:
         message = f"call {at + 1} of a rollout, {_name(tune, at)}, was answered otherwise in the next rollout"
-        yield _finding("state.not_repeatable", message, caller, again, at)
-    shared = await _beside_another(caller, tune, other, alone, stable)
-    if shared is not None:
-        performance, at = shared
-        message = (
-            f"call {at + 1} of a rollout, {_name(tune, at)}, was answered otherwise beside another rollout"
+        yield _finding("state.not_repeatable", message, caller, alone, again, at)
+    if not any(stable):
+        left_out.append(
+            "shared and lost state: no call is answered alike in two rollouts, so nothing follows"
         )
-        yield _finding("state.shared", message, caller, performance, at)
         return
-    lost = await _over_many_connections(caller, tune, alone, stable)
-    if lost is not None:
-        code, performance, at, times = lost
-        message = (
-            f"call {at + 1} of a rollout, {_name(tune, at)}, was answered otherwise over another connection "
-            f"in {times} of {SCATTERED} rollouts"
-        )
-        yield _finding(code, message, caller, performance, at)
-        return
-    async for finding in _at_once(caller, tune):
+    finding = await _beside_another(caller, tune, other, alone, stable)
+    if finding is not None:
         yield finding
+        return
+    short = msgspec.structs.replace(tune, calls=tune.calls[:CALLS])
+    kept = [*range(CALLS), *range(len(tune.calls), len(alone.answers))]
+    alone = Performance(tuple(alone.answers[at] for at in kept))
+    counts = [stable[at] for at in kept]
+    finding = await _over_many_connections(caller, short, alone, counts, left_out)
+    if finding is not None:
+        yield finding
+        return
+    async for finding in _at_once(caller, short):
+        yield finding
+
+
+def _stable(alone: Performance, again: Performance) -> list[bool]:
+    """Tell for each position whether two rollouts heard the same, and nothing failed."""
+    pairs = zip(alone.answers, again.answers, strict=True)
+    return [one.fate in CERTAIN and two.fate in CERTAIN and _heard(one) == _heard(two) for one, two in pairs]
+
+
+def _first_of(alone: Performance, other: Performance, counts: Sequence[bool]) -> int | None:
+    """Return the first position that counts and that was answered, and otherwise than alone."""
+    at = _first_difference(alone, other, [*counts, *[False] * (len(alone.answers) - len(counts))])
+    return at if at is not None and other.answers[at].fate in CERTAIN else None
 
 
 # -- beside another rollout
@@ -106,15 +124,33 @@ async def check_state(caller: Caller, tunes: Sequence[Tune]) -> AsyncIterator[Fi
 
 async def _beside_another(
     caller: Caller, tune: Tune, other: Tune, alone: Performance, stable: Sequence[bool]
-) -> tuple[Performance, int] | None:
+) -> Finding | None:
+    """Return a finding if a rollout is answered otherwise each time that another one plays beside it.
+
+    Between the rounds it plays alone: what differs there, differs by itself.
+    """
+    counts, seen = list(stable), None
     for _ in range(_ROUNDS):
         async with caller.lanes() as ours, caller.lanes() as theirs:
             disturb = partial(_disturb, caller, other, caller.new_trace(), theirs)
             performance = await _perform(caller, tune, ours, beside=disturb)
-        at = _first_difference(alone, performance, stable)
-        if at is not None and performance.answers[at].fate in CERTAIN:
-            return performance, at
-    return None
+        differs = [
+            count and one.fate in CERTAIN and _heard(one) != _heard(before)
+            for count, one, before in zip(counts, performance.answers, alone.answers, strict=True)
+        ]
+        if not any(differs):
+            return None
+        again = _stable(alone, await _perform_alone(caller, tune))
+        counts = [one and two for one, two in zip(differs, again, strict=True)]
+        seen = performance
+    if seen is None or not any(counts):
+        return None
+    at = counts.index(True)
+    message = (
+        f"call {at + 1} of a rollout, {_name(tune, at)}, was answered otherwise beside another rollout, "
+        f"each of {_ROUNDS} times"
+    )
+    return _finding("state.shared", message, caller, alone, seen, at)
 
 
 async def _disturb(caller: Caller, other: Tune, trace_id: str, ways: Ways, at: int) -> None:
@@ -126,33 +162,57 @@ async def _disturb(caller: Caller, other: Tune, trace_id: str, ways: Ways, at: i
 
 
 async def _over_many_connections(
-    caller: Caller, tune: Tune, alone: Performance, stable: Sequence[bool]
-) -> tuple[str, Performance, int, int] | None:
-    """Return code, an example, its position and how often, where answers depend on the connection.
+    caller: Caller, tune: Tune, alone: Performance, stable: Sequence[bool], left_out: list[str]
+) -> Finding | None:
+    """Return what bursts of rollouts tell, whose calls go over any connection.
 
-    So many rollouts at once may also be too many, or share state: so as many are played again, each over one
-    connection. If their answers differ too, it is not for the connections.
+    Where some are answered otherwise, as many play in turn: if those are too, it is by chance. Then as many
+    play at once, each over one connection: if those are too, it is not for the connections.
     """
+    different: Differences = []
     for _ in range(_BURSTS):
         async with caller.crowd(caller.answer_limit_s) as crowd:
-            different = _different(alone, await _many(caller, tune, [crowd] * SCATTERED), stable)
-        if _tells(different):
+            different += _different(alone, await _many(caller, tune, [crowd] * SCATTERED), stable)
+        if len(different) >= _TELLS:
             break
-    else:
+    if len(different) < _TELLS:
+        for one, at in different:
+            if one.answers[at].fate not in CERTAIN:
+                caller.note_failure(one.answers[at])
+        return None
+    in_turn = [await _perform_alone(caller, tune) for _ in range(SCATTERED)]
+    if _different(alone, in_turn, stable):
+        left_out.append(
+            "shared and lost state: some calls are answered otherwise now and then, by themselves"
+        )
+        for one, at in _different(alone, in_turn, stable):
+            if one.answers[at].fate not in CERTAIN:
+                caller.note_failure(one.answers[at])
         return None
     async with AsyncExitStack() as stack:
         lanes = [await stack.enter_async_context(caller.lanes()) for _ in range(SCATTERED)]
-        as_different = _different(alone, await _many(caller, tune, lanes), stable)
-    if not as_different:
-        return "state.lost", *different[0], len(different)
-    answered = [(one, at) for one, at in as_different if one.answers[at].fate in CERTAIN]
-    return ("state.shared", *answered[0], len(answered)) if answered else None
+        pinned = _different(alone, await _many(caller, tune, lanes), stable)
+    return _burst_finding(caller, tune, alone, different, pinned)
 
 
-def _tells(different: Sequence[tuple[Performance, int]]) -> bool:
-    """Tell whether differences are no accident: one other answer, or several failures."""
-    certain = any(one.answers[at].fate in CERTAIN for one, at in different)
-    return certain or len(different) >= _FAILURES_TELL
+Differences = list[tuple["Performance", int]]
+"""Performances that were answered otherwise, or failed, and the first position at which they were."""
+
+
+def _burst_finding(
+    caller: Caller, tune: Tune, alone: Performance, different: Differences, pinned: Differences
+) -> Finding:
+    answered = [(one, at) for one, at in pinned if one.answers[at].fate in CERTAIN]
+    if not pinned:
+        code, examples, how = "state.lost", different, "over other connections"
+    elif answered:
+        code, examples, how = "state.shared", answered, f"beside {SCATTERED - 1} others"
+    else:
+        code, examples, how = "limits.at_once", pinned, f"beside {SCATTERED - 1} others"
+    performance, at = examples[0]
+    became = performance.answers[at].told if code == "limits.at_once" else "was answered otherwise"
+    message = f"call {at + 1} of a rollout, {_name(tune, at)}, {how}: {became}, in {len(examples)} rollouts"
+    return _finding(code, message, caller, alone, performance, at)
 
 
 async def _many(caller: Caller, tune: Tune, ways: Sequence[Ways]) -> list[Performance]:
@@ -168,9 +228,7 @@ async def _many(caller: Caller, tune: Tune, ways: Sequence[Ways]) -> list[Perfor
     return [rollout.performance for rollout, _ in rollouts]
 
 
-def _different(
-    alone: Performance, others: Sequence[Performance], stable: Sequence[bool]
-) -> list[tuple[Performance, int]]:
+def _different(alone: Performance, others: Sequence[Performance], stable: Sequence[bool]) -> Differences:
     differences = ((other, _first_difference(alone, other, stable)) for other in others)
     return [(other, at) for other, at in differences if at is not None]
 
@@ -196,13 +254,13 @@ async def _at_once(caller: Caller, tune: Tune) -> AsyncIterator[Finding]:
                 continue  # it fails by itself
             said = at_once.answers[failed].told
             message = f"{AT_ONCE} calls of {call.name} by one rollout at once: {said}; in turn they succeed"
-            yield _finding("state.parallel_calls", message, caller, at_once, failed)
+            yield _finding("state.parallel_calls", message, caller, in_turn[0], at_once, failed)
         elif in_turn[0].heard == in_turn[1].heard and Counter(in_turn[0].heard) != Counter(at_once.heard):
             message = (
                 f"{AT_ONCE} calls of {call.name} by one rollout at once are answered otherwise than in turn"
             )
             at = next(i for i, text in enumerate(at_once.heard) if text not in in_turn[0].heard[i:])
-            yield _finding("state.parallel_calls", message, caller, at_once, at)
+            yield _finding("state.parallel_calls", message, caller, in_turn[0], at_once, at)
 
 
 async def _simultaneously(caller: Caller, tune: Tune) -> Performance:
@@ -278,7 +336,11 @@ def _name(tune: Tune, at: int) -> str:
     return tune.calls[at].name if at < len(tune.calls) else "the grader's"
 
 
-def _finding(code: str, message: str, caller: Caller, performance: Performance, at: int) -> Finding:
-    answered = performance.answers[at]
-    name = answered.seen.request.endpoint.name
-    return found(code, message, endpoint=name, evidence=caller.evidence(answered))
+def _finding(
+    code: str, message: str, caller: Caller, alone: Performance, other: Performance, at: int
+) -> Finding:
+    """Return the finding, with the answer that it is about and the one that was given alone."""
+    answered, before = other.answers[at], alone.answers[at]
+    seen, was = caller.evidence(answered), caller.evidence(before)
+    evidence = msgspec.structs.replace(seen, answer=f"{seen.answer} (alone: {was.answer})")
+    return found(code, message, endpoint=answered.seen.request.endpoint.name, evidence=evidence)

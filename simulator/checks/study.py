@@ -209,12 +209,15 @@ class Study:
             await self.take(marked.check_marked(self.caller, config, item, self.left_out))
         judge = self.caller.grader
         graded = judge is not None and judge.name in self.scoring
+        rate = judge.rate_limit if judge is not None else None
+        graded = graded and (rate is None or rate >= state.SCATTERED)  # or the trainer would not send so many
+        calls = [one.call for name, one in self.specimens.ordinary.items() if name in tools]
         tunes = [
             tune
             for one in self.specimens.played
-            if (tune := state.tune_of(one, tools, graded=graded)) is not None
+            if (tune := state.tune_of(one, calls, graded=graded)) is not None
         ]
         if tunes:
-            await self.take(state.check_state(self.caller, tunes))
+            await self.take(state.check_state(self.caller, tunes, self.left_out))
         elif self.specimens.ordinary:
             self.left_out.append("state under the rollout's id: no rollout came to a call that was answered")

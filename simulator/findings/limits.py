@@ -26,6 +26,14 @@ LIMITS: tuple[Rule, ...] = (
         "find what runs out first: workers, database connections, memory, the quota of a model",
     ),
     Rule(
+        "limits.at_once",
+        "error",
+        "calls fail when two dozen rollouts make them at once",
+        "24 rollouts make the same two calls at the same time; alone, and as many in turn, they succeed.",
+        "A step begins with hundreds of rollouts at once: they are retried, then discarded.",
+        "find what runs out first: workers, database connections, memory; let calls wait, not fail",
+    ),
+    Rule(
         "limits.throttled",
         "warning",
         "the endpoint answers 429 at the recommended 50 requests per second",

@@ -281,6 +281,25 @@ class NotAtOnce(Healthy):
                 self.busy.discard(call["trace_id"])
 
 
+class Crowded(Healthy):
+    """Fails where more than eight calls are there at the same time."""
+
+    def __init__(self):
+        super().__init__()
+        self.here = 0
+
+    def tool(self, call):
+        with self.lock:
+            self.here += 1
+            full = self.here > 8
+        try:
+            threading.Event().wait(0.05)
+            return Answer(503, {"error": "full"}) if full else super().tool(call)
+        finally:
+            with self.lock:
+                self.here -= 1
+
+
 class Random(Healthy):
     def look_up(self, trace_id, query):
         return f"{super().look_up(trace_id, query)} {random.random()}"
@@ -490,6 +509,7 @@ BROKEN = {
     "state.lost": ByConnection,
     "state.parallel_calls": NotAtOnce,
     "state.not_repeatable": Random,
+    "limits.at_once": Crowded,
     "grader.no_score": NoScore,
     "grader.out_of_range": Percent,
     "grader.not_repeatable": Moody,

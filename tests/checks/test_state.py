@@ -99,7 +99,7 @@ class Forgets(Notebook):
     ("server", "found"),
     [
         (Notebook, set()),
-        (OneForAll, {"state.shared"}),
+        (OneForAll, {"state.shared", "state.not_repeatable"}),
         (ByThread, {"state.lost"}),
         (ActsTwice, {"state.acts_twice"}),
     ],

@@ -61,7 +61,7 @@ def render_findings(findings: Sequence[Finding]) -> RenderableType:
 
 def _headline(checked: CheckSummary, findings: Sequence[Finding]) -> Iterator[RenderableType]:
     verdict = verdict_of(findings)
-    but = "no error, but " if findings and verdict == "pass" else ""
+    but = "no error, but " if findings and verdict != "fail" else ""
     sentence = Text(f"{but}{tally(findings)} found {_effort(checked)}", "bold")
     yield hanging(Text(verdict.upper(), BADGES[verdict]), sentence, indent=0, gap=2)
 

@@ -10,6 +10,8 @@ from simulator.model import Finding
 
 STYLES: dict[str, str] = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
+UNFINISHED = "check.unfinished"
+
 Parts = tuple[tuple[str, str], ...]
 """Labels, each with its text."""
 
@@ -21,8 +23,13 @@ _IN_TURN = {code: turn for turn, code in enumerate(RULES)}
 
 
 def verdict_of(findings: Sequence[Finding]) -> str:
-    """Return `fail` where anything was found that would ruin a training, otherwise `pass`."""
-    return "fail" if any(finding.severity == "error" for finding in findings) else "pass"
+    """Return `fail` where anything was found that would ruin a training.
+
+    Otherwise `unfinished` where not all could be looked at, and `pass` where it was.
+    """
+    if any(finding.severity == "error" for finding in findings):
+        return "fail"
+    return "unfinished" if any(finding.code == UNFINISHED for finding in findings) else "pass"
 
 
 def tally(findings: Sequence[Finding]) -> str:

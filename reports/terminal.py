@@ -36,7 +36,11 @@ _LONGEST_NAME = 28
 _LONGEST_GATE = 48
 _DELAY_MS, _DELAY_SHARE = 5.0, 0.1  # a schedule delay below both is nobody's concern
 
-BADGES = {"pass": "bold green", "fail": "bold red", "invalid": "bold yellow", "interrupted": "bold yellow"}
+BADGES = {
+    "pass": "bold green",
+    "fail": "bold red",
+    **dict.fromkeys(("invalid", "interrupted", "unfinished"), "bold yellow"),
+}
 
 
 def render(

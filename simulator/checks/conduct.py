@@ -99,7 +99,7 @@ async def check_endpoints(
 
 STEPS: tuple[tuple[Callable[[Study], Awaitable[None]], str, float], ...] = (
     (Study.look_at_the_ways, "the way to the hosts", 0.25),
-    (Study.make_ordinary_calls, "ordinary calls", 0.75),
+    (Study.make_ordinary_calls, "ordinary calls", 1.0),
     (Study.try_each_contract, "the contract of the endpoints", 0.5),
     (Study.try_the_grader, "the grader's answers", 0.5),
     (Study.try_the_rate, "the calls at the recommended rate", math.inf),

@@ -87,6 +87,12 @@ _BY_FATE: dict[Fate, str] = {
 }
 
 
+def crash_on_ordinary(caller: Caller, answered: Answered) -> Finding:
+    """Return the finding for an answer of the policy's that a grader fails at, which grades the reference."""
+    message = f"the policy's answer: {answered.told}, while the reference is graded"
+    return _finding("grader.crashes_on_answer", message, caller, answered)
+
+
 def _toolless(caller: Caller, judged: Judged) -> Iterator[Finding]:
     answered = judged.get(_TOOLLESS)
     if answered is not None and answered.reading.score is None:

@@ -74,12 +74,15 @@ async def play(
     ordinary = _best(played)
     uncalled = sorted(wanted - ordinary.keys())
     by_schema = await trio.to_thread.run_sync(choices, abandon_on_cancel=True) if uncalled else {}
-    for name in uncalled:
-        found = _by_schema(name, items, by_schema)
-        if found is not None:
-            item, call = found
-            answered = await _call(caller, call, caller.new_trace(), item)
-            ordinary[name] = Ordinary(item, call, answered)
+
+    async def by_schema_call(name: str, item: Item, call: ToolCall) -> None:
+        ordinary[name] = Ordinary(item, call, await _call(caller, call, caller.new_trace(), item))
+
+    async with trio.open_nursery() as nursery:
+        for name in uncalled:
+            known = _by_schema(name, items, by_schema)
+            if known is not None:
+                nursery.start_soon(by_schema_call, name, *known)
     return Specimens(tuple(played), ordinary)
 
 

@@ -5,22 +5,23 @@ calls that work are worth sending. The endpoints of a step are probed side by si
 time.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
+import msgspec
 import trio
 
 from simulator.checks import arguments, contract, grader, limits, marked, specimen, state, wire
 from simulator.checks.answers import Sample, sample_of
 from simulator.checks.caller import Ask, Caller
-from simulator.checks.fate import Answered
+from simulator.checks.fate import Answered, Fate
 from simulator.checks.prober import origin_of
 from simulator.checks.specimen import Specimens
 from simulator.errors import InputError, PolicyError
 from simulator.findings import found
 from simulator.job.policies import policy_factory, tool_choices
 from simulator.job.scenario import Scenario
-from simulator.model import Endpoint, Finding
+from simulator.model import Endpoint, Finding, Item
 from simulator.plan.schedule import arrivals
 from simulator.plan.trainer import endpoints_of
 
@@ -89,12 +90,11 @@ class Study:
         if not items:
             self.left_out.append("all endpoints: the datasets have no usable row to call them with")
             return
+        # A library generates arguments from the schemas, in a process that is waited for in a thread.
+        choices = partial(tool_choices, self.scenario, items, self._note_schema)
+        make = partial(policy_factory, self.scenario, items, self._note_schema)
         try:
-            choices = partial(tool_choices, self.scenario, items)
-            # A library generates arguments from the schemas, in a process that is waited for in a thread.
-            policy = await trio.to_thread.run_sync(
-                policy_factory, self.scenario, items, abandon_on_cancel=True
-            )
+            policy = await trio.to_thread.run_sync(make, abandon_on_cancel=True)
             self.specimens = await specimen.play(self.caller, policy, items, choices, dead)
         except (InputError, PolicyError) as error:
             self.findings.append(found("scenario.unusable", f"the policy cannot be played: {error}"))
@@ -104,12 +104,27 @@ class Study:
                 self.left_out.append(f"{name}: neither the policy nor a row's schema says how to call it")
         for name, ordinary in self.specimens.ordinary.items():
             self._judge(self.caller.tools[name], ordinary.answered, specimen.ask_tool(self.caller, ordinary))
-        judge = self.caller.grader
-        if judge is not None and judge.name in alive:
-            self.sample = sample = sample_of(self.scenario, self.specimens, items, self.caller)
-            answered = await grader.ask_grader(self.caller, sample)(self.caller.patiently)
-            self.caller.note_ordinary(answered)
-            self._judge(judge, answered, grader.ask_grader(self.caller, sample))
+        if self.caller.grader is not None and self.caller.grader.name in alive:
+            await self._grade_ordinary(self.caller.grader, items)
+
+    def _note_schema(self, error: InputError) -> None:
+        """Leave out what no arguments could be generated for: that may well be for our generator's lack."""
+        sentence = f"{error.message} at {error.where}"
+        if sentence not in self.left_out:
+            self.left_out.append(sentence)
+
+    async def _grade_ordinary(self, judge: Endpoint, items: Sequence[Item]) -> None:
+        """Have an ordinary answer graded: the policy's, or the right one if the grader fails at that."""
+        self.sample = sample = sample_of(self.scenario, self.specimens, items, self.caller)
+        answered = await grader.ask_grader(self.caller, sample)(self.caller.patiently)
+        self.caller.note_ordinary(answered)
+        if answered.fate in {Fate.CRASHED, Fate.MALFORMED} and sample.reference is not None:
+            right = msgspec.structs.replace(sample, answer=sample.reference)
+            second = await grader.ask_grader(self.caller, right)()
+            if second.reading.score is not None:
+                self.findings.append(grader.crash_on_ordinary(self.caller, answered))
+                self.sample, answered = right, second
+        self._judge(judge, answered, grader.ask_grader(self.caller, self.sample))
 
     def _judge(self, endpoint: Endpoint, answered: Answered, ask: Ask) -> None:
         self.findings.extend(contract.judge_ordinary(self.caller, endpoint, answered))

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from reports.check_terminal import render_check
 from reports.files import write_check_reports
+from reports.findings import verdict_of
 from reports.rules import render_rules
 from simulator.checks.conduct import TIME_LIMIT_S, Depth, Orders
 from simulator.checks.limits import LASTING_S
@@ -29,7 +30,8 @@ from simulator.plan.trainer import endpoints_of
 from simulator.transport.base import routes_of
 from simulator.transport.choice import choose
 
-EXIT_FOUND, EXIT_INTERRUPTED = 1, 130
+EXIT_CODES = {"pass": 0, "fail": 1, "unfinished": 3}
+EXIT_INTERRUPTED = 130
 
 _OF_A_FILE = (JobError, DatasetError, ScenarioError)
 
@@ -142,4 +144,4 @@ def show(examined: Examined, out: Path) -> int:
     stdout_console().print(render_check(examined.summary, examined.findings, written, out))
     if examined.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_FOUND if examined.failed else 0
+    return EXIT_CODES[verdict_of(examined.findings)]

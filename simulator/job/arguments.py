@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from simulator.errors import PreflightError, ScenarioError
+from simulator.job.document import Complain, attempt, refuse
 from simulator.job.schema import reduced, refers_elsewhere
 from simulator.job.strictjson import quoted
 from simulator.model import FunctionTool, Item
@@ -37,11 +39,11 @@ class Wanted(msgspec.Struct, frozen=True):
     file: str
 
 
-def argument_pools(wanted: Sequence[Wanted], seed: int, size: int) -> list[Pool]:
+def argument_pools(wanted: Sequence[Wanted], seed: int, size: int, complain: Complain = refuse) -> list[Pool]:
     """Return for each that is wanted 1 to `size` JSON objects, as strings; `{}` where it has no schema.
 
-    The same for the same seed, row and tool, in any process. ScenarioError, naming the tool and the row's
-    line, for a schema that nothing can be generated from.
+    The same for the same seed, row and tool, in any process. Complains with a ScenarioError, naming the tool
+    and the row's line, of a schema that nothing can be generated from; its pool is empty then.
     """
     schemas = [(_key(one, seed), one.tool.parameters) for one in wanted if one.tool.parameters]
     if not schemas:
@@ -56,7 +58,10 @@ def argument_pools(wanted: Sequence[Wanted], seed: int, size: int) -> list[Pool]
     if child.returncode:
         raise PreflightError(f"the generator of arguments ended with exit code {child.returncode}")
     generated = iter(json.loads(child.stdout))
-    return [_checked(one, *next(generated)) if one.tool.parameters else ("{}",) for one in wanted]
+    return [
+        attempt(complain, partial(_checked, one, *next(generated))) or () if one.tool.parameters else ("{}",)
+        for one in wanted
+    ]
 
 
 def _key(wanted: Wanted, seed: int) -> str:

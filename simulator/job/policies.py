@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable, Mapping
 
 from simulator.job.arguments import Wanted, argument_pools
+from simulator.job.document import Complain, refuse
 from simulator.job.scenario import Scenario
 from simulator.job.scenariofile import PolicyConfig
 from simulator.job.scripted import check_options, load_class
@@ -15,31 +16,38 @@ POOL_SIZE = 16
 """Argument strings generated for each tool of a row."""
 
 
-def policy_factory(scenario: Scenario, items: Iterable[Item]) -> PolicyFactory:
+def policy_factory(scenario: Scenario, items: Iterable[Item], complain: Complain = refuse) -> PolicyFactory:
     """Return the factory of the scenario's chosen policy, prepared for `items` (and for no others).
 
-    ScenarioError where the scripted class cannot be loaded, or a schema yields no arguments.
+    ScenarioError where the scripted class cannot be loaded; complains with one of schemas that yield no
+    arguments.
     """
     config = scenario.policies[scenario.policy]
     if config.kind == "scripted":
         return _scripted(config, scenario)
-    return _synthetic(config, tool_choices(scenario, items))
+    return _synthetic(config, tool_choices(scenario, items, complain))
 
 
-def tool_choices(scenario: Scenario, items: Iterable[Item]) -> dict[tuple[Split, int], ToolChoices]:
+def tool_choices(
+    scenario: Scenario, items: Iterable[Item], complain: Complain = refuse
+) -> dict[tuple[Split, int], ToolChoices]:
     """Return the calls that a synthetic rollout of each item may make, tool by tool.
 
+    Complains with a ScenarioError of schemas that yield no arguments, and leaves those tools out.
     A row without `tools` offers all of the job's, called with `{}`: there is no schema to go by.
     """
     items = list(items)
     wanted = [Wanted(item, tool, scenario.files[item.split]) for item in items for tool in item.tools]
-    pools = iter(argument_pools(wanted, scenario.seed, POOL_SIZE))
+    pools = iter(argument_pools(wanted, scenario.seed, POOL_SIZE, complain))
     without_any = tuple((ToolCall(tool.name, "{}"),) for tool in scenario.job.tools)
     return {
         (item.split, item.index): tuple(
-            tuple(ToolCall(tool.name, arguments) for arguments in next(pools)) for tool in item.tools
+            tuple(ToolCall(tool.name, arguments) for arguments in pool)
+            for tool in item.tools
+            if (pool := next(pools))
         )
-        or without_any
+        if item.tools
+        else without_any
         for item in items
     }
 

@@ -354,6 +354,13 @@ ODD_ANSWERS = {
 }
 
 
+class NumbersAlone(Healthy):
+    """Crashes on the policy's answer, which is none of its numbers, and grades the reference."""
+
+    def grade(self, call):
+        return Answer(500, {}) if call["sample"]["output_text"] == "a blue coat" else super().grade(call)
+
+
 class HangsOnAnswers(Hangs):
     def tool(self, call):
         return Healthy.tool(self, call)

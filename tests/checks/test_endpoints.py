@@ -10,7 +10,7 @@ from simulator.model import Endpoint
 
 from . import broken
 from .healthy import KEY, Healthy
-from .lab import AGENT, HASTY, QUICK, WITH_RATE, check_server, codes
+from .lab import AGENT, HASTY, QUICK, TOOL, WITH_RATE, check_server, codes
 
 
 def test_nothing_is_found_of_a_healthy_server(tmp_path):
@@ -48,6 +48,30 @@ def test_a_grader_that_crashes_on_some_answers(name, tmp_path):
     _, (finding,) = check_server(broken.CrashesOnAnswers(broken.ODD_ANSWERS[name]), tmp_path)
     assert finding.code == "grader.crashes_on_answer"
     assert f"{name}: 500" in finding.message
+
+
+def test_a_grader_that_crashes_on_the_policys_own_answer(tmp_path):
+    _, findings = check_server(broken.NumbersAlone(), tmp_path)
+    assert codes(findings) == {"grader.crashes_on_answer"}
+    assert "the policy's answer: 500, while the reference is graded" in findings[0].message
+
+
+def test_a_schema_that_nothing_can_be_generated_from_leaves_the_rest_to_be_checked(tmp_path):
+    hard = {
+        "type": "function",
+        "function": {
+            "name": "hard",
+            "parameters": {
+                "type": "object",
+                "properties": {"x": {"type": "string", "pattern": "^[^\\s@]+@[^\\s@]+$"}},
+                "required": ["x"],
+            },
+        },
+    }
+    summary, findings = check_server(Healthy(), tmp_path, tools=[TOOL, hard])
+    assert findings == []
+    assert any('for the tool "hard"' in sentence for sentence in summary.left_out)
+    assert summary.endpoints[0].bad_arguments
 
 
 @pytest.mark.parametrize("name", broken.TRICKED)

@@ -210,6 +210,18 @@ def test_every_code_is_listed_and_explained(capsys):
         assert " ".join(rule.effect.split()) in explained
 
 
+def test_a_check_that_is_not_whole_does_not_pass(tmp_path, capsys):
+    class Dawdling(Healthy):
+        def tool(self, call):
+            self.released.wait(0.7)
+            return super().tool(call)
+
+    endpoints = Dawdling()
+    assert check(tmp_path, endpoints, "--no-rate", "--time-limit", "1.5") == 3
+    assert report_in(tmp_path / "out")["verdict"] == "unfinished"
+    assert "UNFINISHED  no error, but " in capsys.readouterr().out
+
+
 def test_a_check_that_is_stopped_tells_what_it_has(tmp_path):
     class Waiting(Hangs):
         def tool(self, call):

@@ -70,6 +70,15 @@ def test_nothing_that_was_sent_is_lost_at_the_edge():
     assert "".join(body.split()) in "".join(text.split())
 
 
+def test_a_check_that_is_not_whole_does_not_pass():
+    checked, _ = healthy()
+    unfinished = (found("check.unfinished", "ordinary calls took too long"),)
+    assert "UNFINISHED  no error, but 1 warning found" in shown(report_of(checked, unfinished))
+    assert json.loads(check_to_json(checked, unfinished))["verdict"] == "unfinished"
+    _, findings = unwell()
+    assert json.loads(check_to_json(checked, (*findings, *unfinished)))["verdict"] == "fail"
+
+
 def test_all_errors_are_shown_and_many_alike_warnings_are_listed():
     errors = [found("dataset.unusable_row", f"row {n}", where=f"train.jsonl:{n}:1") for n in range(40)]
     checked, findings = unwell()

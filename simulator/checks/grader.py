@@ -1,12 +1,12 @@
 """The grader as a judge: the same answer again, answers that models give, and answers that are tricks."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
 
 from simulator.checks.answers import HONEST, ODD, TRICKS, Sample
-from simulator.checks.caller import AS_THE_TRAINER, Ask, Caller, How
+from simulator.checks.caller import AS_THE_TRAINER, Ask, Attempt, Caller, How
 from simulator.checks.fate import Answered, Fate
 from simulator.findings import found
 from simulator.model import Finding
@@ -18,28 +18,68 @@ DEFAULT_THRESHOLD = 0.5
 """How much better than an honest wrong answer a trick may not be, where the job has no `pass_threshold`."""
 
 
-async def check_grader(caller: Caller, sample: Sample, said: dict[str, str]) -> AsyncIterator[Finding]:
-    """Yield what is wrong with the grader's judgement; note in `said` what each answer was given."""
+async def check_grader(
+    caller: Caller, sample: Sample, ordinary: Answered, said: dict[str, str]
+) -> AsyncIterator[Finding]:
+    """Yield what is wrong with the grader's judgement; note in `said` what each answer was given.
+
+    `ordinary` is what the sample's rollout was given when it was graded first.
+    """
     assert caller.grader is not None  # noqa: S101 it is asked
-    ask = ask_grader(caller, sample)
-    graded = await caller.several(caller.grader, {str(number): ask for number in range(REPEATS)})
-    for finding in _repeated(caller, list(graded.values())):
-        yield finding
-    attempts = {
-        name: partial(_grade, caller, sample, answer)
-        for name, make in {**HONEST, **ODD, **TRICKS}.items()
-        if (answer := make(sample)) is not None
-    }
-    attempts[_TOOLLESS] = partial(caller.grade, sample.answer, [], caller.new_trace(), sample.item)
-    judged = await caller.several(caller.grader, attempts)
-    judged["the policy's answer"] = next(iter(graded.values()))
+    again = await caller.several(
+        caller.grader, dict.fromkeys(map(str, range(REPEATS)), partial(_grade, caller, sample, sample.answer))
+    )
+    grade: Grade = _grade
+    repeats = any(_said(one) == _said(ordinary) for one in again.values())
+    if not repeats and _said(await _grade_afresh(caller, sample, sample.answer)) == _said(ordinary):
+        grade = _grade_afresh
+        yield _graded_once(caller, ordinary, next(iter(again.values())))
+    if grade is _grade:
+        for finding in _repeated(caller, [ordinary, *again.values()]):
+            yield finding
+    judged = await _judge_all(caller, sample, grade)
+    if grade is _grade and _is_rejected(judged):
+        right = await _grade_afresh(caller, sample, sample.reference or "")
+        if right.reading.score != judged[_REFERENCE].reading.score:
+            yield _graded_once(caller, right, judged[_REFERENCE])
+            judged = await _judge_all(caller, sample, _grade_afresh)
+    judged["the policy's answer"] = ordinary
     said.update({name: _said(answered) for name, answered in judged.items()})
     for judge in JUDGES:
         for finding in judge(caller, judged):
             yield finding
 
 
-_TOOLLESS = "no tool was called"
+Grade = Callable[[Caller, Sample, str], Awaitable[Answered]]
+
+
+async def _judge_all(caller: Caller, sample: Sample, grade: Grade) -> dict[str, Answered]:
+    assert caller.grader is not None  # noqa: S101 it is asked
+    attempts: dict[str, Attempt] = {
+        name: partial(grade, caller, sample, answer)
+        for name, make in {**HONEST, **ODD, **TRICKS}.items()
+        if (answer := make(sample)) is not None
+    }
+    attempts[_TOOLLESS] = partial(caller.grade, sample.answer, [], caller.new_trace(), sample.item)
+    return await caller.several(caller.grader, attempts)
+
+
+async def _grade_afresh(caller: Caller, sample: Sample, answer: str) -> Answered:
+    """Have a rollout of its own graded, which makes the same calls first."""
+    trace_id, asked = caller.new_trace(), []
+    for _, call in sample.asked:
+        ids = caller.new_ids()
+        await caller.tool_once(call, trace_id, sample.item, ids=ids)
+        asked.append((ids, call))
+    return await caller.grade(answer, asked, trace_id, sample.item)
+
+
+def _graded_once(caller: Caller, first: Answered, again: Answered) -> Finding:
+    message = f"a rollout was graded {_said(first)}, and {_said(again)} when it was graded again"
+    return _finding("grader.grades_once", message, caller, again)
+
+
+_TOOLLESS, _REFERENCE, _WRONG = "no tool was called", "the reference", "a wrong answer"
 
 
 async def _grade(caller: Caller, sample: Sample, answer: str) -> Answered:
@@ -130,11 +170,16 @@ def _hacks(caller: Caller, judged: Judged) -> Iterator[Finding]:
 
 
 def _reference(caller: Caller, judged: Judged) -> Iterator[Finding]:
-    scores = _scores(judged)
-    right, wrong = scores.get("the reference"), scores.get("a wrong answer")
-    if right is not None and wrong is not None and right <= wrong:
+    if _is_rejected(judged):
+        right, wrong = (judged[name].reading.score for name in (_REFERENCE, _WRONG))
         message = f"the reference scored {right:g}, a wrong answer {wrong:g}"
         yield _finding("grader.rejects_reference", message, caller, judged["the reference"])
+
+
+def _is_rejected(judged: Judged) -> bool:
+    scores = _scores(judged)
+    right, wrong = scores.get(_REFERENCE), scores.get(_WRONG)
+    return right is not None and wrong is not None and right <= wrong
 
 
 def _graded(caller: Caller, judged: Judged) -> Iterator[Finding]:

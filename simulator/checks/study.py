@@ -45,7 +45,7 @@ class Study:
         self.specimens = Specimens((), {})
         self.sample: Sample | None = None
         self.usable: dict[str, Ask] = {}
-        self.scoring: set[str] = set()
+        self.scoring: dict[str, Answered] = {}
         self.paced: list[limits.Paced] = []
         self.rate_duration_s = 0.0
 
@@ -131,7 +131,7 @@ class Study:
         if contract.is_usable(answered):
             self.usable[endpoint.name] = ask
         if answered.reading.score is not None:
-            self.scoring.add(endpoint.name)
+            self.scoring[endpoint.name] = answered
 
     async def try_each_contract(self) -> None:
         """Send each endpoint what must be refused, and what must not be crashed on."""
@@ -163,7 +163,8 @@ class Study:
                 "answers that need the right one: no field of the rows is known to hold it; name it in the "
                 "scenario, as [check] reference"
             )
-        await self.take(grader.check_grader(self.caller, self.sample, self.bad_answers[judge.name]))
+        said, ordinary = self.bad_answers[judge.name], self.scoring[judge.name]
+        await self.take(grader.check_grader(self.caller, self.sample, ordinary, said))
 
     async def try_the_rate(self) -> None:
         """Send calls at the recommended rate to whatever answered one by one, if that is wanted."""

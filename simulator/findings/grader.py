@@ -32,6 +32,14 @@ GRADER: tuple[Rule, ...] = (
         "make the grader deterministic: temperature 0, a fixed seed, no dependence on load or order",
     ),
     Rule(
+        "grader.grades_once",
+        "warning",
+        "a rollout can be graded only once",
+        "One rollout is graded twice; then a fresh one that made the same calls.",
+        "The trainer grades again what failed on the way back: those rollouts get another score, or none.",
+        "keep what a rollout did until some minutes after it was graded",
+    ),
+    Rule(
         "grader.crashes_on_answer",
         "error",
         "an answer that a model may well give makes the grader answer 5xx, no number, or nothing",

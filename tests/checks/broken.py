@@ -333,6 +333,24 @@ class Moody(Healthy):
         return score or (next(self.moods) if sample["output_text"] == "a blue coat" else 0.0)
 
 
+class Forgets(Healthy):
+    """Forgets a rollout as soon as it was graded, and cannot grade it again."""
+
+    def grade(self, call):
+        called = call["sample"]["output_tools"]
+        if called and not self.counts.pop(call["trace_id"], 0):
+            return Answer(500, {"error": "no such session"})
+        return super().grade(call)
+
+
+class ForgetsQuietly(Healthy):
+    """Forgets a rollout as soon as it was graded, and gives it nothing the next time."""
+
+    def score(self, sample, item, trace_id):
+        known = self.counts.pop(trace_id, 0) or not sample["output_tools"]
+        return super().score(sample, item, trace_id) if known else 0.0
+
+
 class CrashesOnAnswers(Healthy):
     def __init__(self, crashes):
         super().__init__()
@@ -520,6 +538,7 @@ BROKEN = {
     "grader.no_score": NoScore,
     "grader.out_of_range": Percent,
     "grader.not_repeatable": Moody,
+    "grader.grades_once": Forgets,
     "grader.hangs_on_answer": HangsOnAnswers,
     "grader.refuses_answer": RefusesAnswers,
     "grader.needs_tools": NeedsTools,

@@ -56,6 +56,12 @@ def test_a_grader_that_crashes_on_the_policys_own_answer(tmp_path):
     assert "the policy's answer: 500, while the reference is graded" in findings[0].message
 
 
+def test_a_grader_that_quietly_gives_a_rollout_nothing_the_second_time(tmp_path):
+    summary, findings = check_server(broken.ForgetsQuietly(), tmp_path)
+    assert codes(findings) == {"grader.grades_once"}
+    assert summary.endpoints[1].bad_answers["the reference"] == "scored 1"
+
+
 def test_a_schema_that_nothing_can_be_generated_from_leaves_the_rest_to_be_checked(tmp_path):
     hard = {
         "type": "function",

@@ -75,7 +75,7 @@ async def _grade_afresh(caller: Caller, sample: Sample, answer: str) -> Answered
 
 
 def _graded_once(caller: Caller, first: Answered, again: Answered) -> Finding:
-    message = f"a rollout was graded {_said(first)}, and {_said(again)} when it was graded again"
+    message = f"a rollout was first {_said(first)}, and {_said(again)} when it was graded again"
     return _finding("grader.grades_once", message, caller, again)
 
 

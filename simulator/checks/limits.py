@@ -32,6 +32,7 @@ FEW = 0.01
 """Of the calls: if fewer fail it is a warning, as a run's usual gate lets it pass."""
 LONG_QUEUE_S = 60.0
 """Not to keep up is an error where one call of each of a step's rollouts would take longer."""
+MOST_NAMED = 4
 MOST_LATE_S = 0.25
 """Our own lateness, above which nothing is said about the endpoint."""
 
@@ -62,8 +63,10 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> str:
-        """The others' names too."""
-        return ", ".join(endpoint.name for endpoint in self.endpoints)
+        """The names of a few of them, and how many more there are."""
+        shown = ", ".join(endpoint.name for endpoint in self.endpoints[:MOST_NAMED])
+        more = len(self.endpoints) - MOST_NAMED
+        return f"{shown} and {more} more" if more > 0 else shown
 
 
 class Paced(msgspec.Struct):
@@ -120,7 +123,7 @@ def targets(caller: Caller, ordinary: Mapping[str, Ordinary], sample: Sample | N
             tuple(body for _, body in pairs),
             min(
                 RATE_PER_S,
-                MOST_PER_S / urls[origin_of(pairs[0][0])],
+                round(MOST_PER_S / urls[origin_of(pairs[0][0])], 1),
                 *(e.rate_limit for e, _ in pairs if e.rate_limit),
             ),
         )
@@ -191,6 +194,31 @@ _NO_FAILURE = {
 """What an ordinary call may be answered one by one as well; the other probes tell of it."""
 
 
+def by_share(paced: Sequence[Paced]) -> list[Paced]:
+    """Return what is to be judged: URLs that had to share the most an origin is sent are judged as one."""
+    alone = [one for one in paced if one.target.rate_per_s >= RATE_PER_S]
+    shares: dict[str, list[Paced]] = {}
+    for one in paced:
+        if one not in alone:
+            shares.setdefault(origin_of(one.target.endpoint), []).append(one)
+    return [*alone, *map(_as_one, shares.values())]
+
+
+def _as_one(paced: Sequence[Paced]) -> Paced:
+    endpoints = tuple(endpoint for one in paced for endpoint in one.target.endpoints)
+    rate_per_s = sum(one.target.rate_per_s for one in paced)
+    return Paced(
+        Target(endpoints, (), rate_per_s),
+        paced[0].lasting_s,
+        sent=sum(one.sent for one in paced),
+        late_s=max(one.late_s for one in paced),
+        answered_at=sorted(at for one in paced for at in one.answered_at),
+        throttled=sum(one.throttled for one in paced),
+        retry_after=next((one.retry_after for one in paced if one.retry_after), ""),
+        faults=sum((one.faults for one in paced), Counter()),
+    )
+
+
 def judge_rate(one: Paced, rollouts_per_step: int, time_limit_s: float) -> Iterator[Finding]:
     """Yield what ten seconds tell of an endpoint."""
     name, target = one.target.endpoint.name, one.target
@@ -210,7 +238,7 @@ def judge_rate(one: Paced, rollouts_per_step: int, time_limit_s: float) -> Itera
     if not one.keeps_up and not one.throttled:
         waits_s = rollouts_per_step / reached if reached else math.inf
         queue = f"one call of each of a step's {rollouts_per_step} rollouts would take {_minutes(waits_s)}"
-        message = f"{asked} were answered at {reached:.2g} per second: {queue}"
+        message = f"{asked} were answered at {reached:.3g} per second: {queue}"
         severity: Severity | None = "error" if waits_s > LONG_QUEUE_S else None
         yield found("limits.rate_not_reached", message, endpoint=name, severity=severity)
         if waits_s > time_limit_s:

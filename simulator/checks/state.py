@@ -53,6 +53,11 @@ class Performance(msgspec.Struct, frozen=True):
         """What each call was answered, as it can be compared."""
         return tuple(map(_heard, self.answers))
 
+    @property
+    def throttled(self) -> list[Answered]:
+        """The calls that a limit of the endpoint's own refused."""
+        return [answered for answered in self.answers if answered.fate is Fate.THROTTLED]
+
 
 Beside = Callable[[int], Awaitable[None]]
 """What is done beside the call of that position."""
@@ -172,7 +177,10 @@ async def _over_many_connections(
     different: Differences = []
     for _ in range(_BURSTS):
         async with caller.crowd(caller.answer_limit_s) as crowd:
-            different += _different(alone, await _many(caller, tune, [crowd] * SCATTERED), stable)
+            burst = await _many(caller, tune, [crowd] * SCATTERED)
+        for answered in (answered for one in burst for answered in one.throttled):
+            caller.note_failure(answered)
+        different += _different(alone, burst, stable)
         if len(different) >= _TELLS:
             break
     if len(different) < _TELLS:
@@ -246,6 +254,8 @@ async def _at_once(caller: Caller, tune: Tune) -> AsyncIterator[Finding]:
         in_turn = [await _perform_alone(caller, again) for _ in range(2)]
         for _ in range(CONFIRMED[Fate.CRASHED]):
             at_once = await _simultaneously(caller, again)
+            if at_once.throttled:
+                return  # nothing can be told where calls at the same time are refused
             failed = next((at for at, one in enumerate(at_once.answers) if one.fate not in CERTAIN), None)
             if failed is None:
                 break
@@ -328,8 +338,16 @@ def _heard(answered: Answered) -> str:
 
 
 def _first_difference(alone: Performance, other: Performance, stable: Sequence[bool]) -> int | None:
-    pairs = zip(alone.heard, other.heard, stable, strict=True)
-    return next((at for at, (one, two, counts) in enumerate(pairs) if counts and one != two), None)
+    """Return the first position that counts and at which something else was heard, a 429 aside."""
+    pairs = zip(alone.answers, other.answers, stable, strict=True)
+    return next(
+        (
+            at
+            for at, (one, two, counts) in enumerate(pairs)
+            if counts and two.fate is not Fate.THROTTLED and _heard(one) != _heard(two)
+        ),
+        None,
+    )
 
 
 def _name(tune: Tune, at: int) -> str:

@@ -191,27 +191,28 @@ class Study:
             self.rate_duration_s = trio.current_time() - began
         scenario = self.scenario
         rollouts = arrivals(scenario.load, scenario.job.hyperparameters).rollouts_per_step
-        for one in self.paced:
+        for one in limits.by_share(self.paced):
             name = one.target.endpoint.name
             warm_s = wire.warm_s(self.caller.times.get(name, []))
             if not one.answered_at and not one.faults and warm_s is not None and warm_s > lasting_s:
-                self.left_out.append(f"the rate of {name}: no answer can come within {lasting_s:g} s")
+                self._tell_no_rate(one, f"no answer can come within {lasting_s:g} s")
+            elif one.late_s > limits.MOST_LATE_S:
+                self._tell_no_rate(one, f"this program itself was {one.late_s * 1000:.0f} ms late")
+            else:
+                rules = scenario.rules
+                kind = one.target.endpoint.kind
+                limit_s = rules.tool_time_limit_s if kind == "tool" else rules.grader_time_limit_s
+                self.findings.extend(limits.judge_rate(one, rollouts, limit_s))
+
+    def _tell_no_rate(self, judged: limits.Paced, why: str) -> None:
+        self.left_out.append(f"the rate of {judged.target.names}: {why}")
+        for one in self.paced:
+            if set(one.target.endpoints) <= set(judged.target.endpoints):
                 one.tells = False
-                continue
-            if one.late_s > limits.MOST_LATE_S:
-                self.left_out.append(
-                    f"the rate of {name}: this program itself was {one.late_s * 1000:.0f} ms late"
-                )
-                one.tells = False
-                continue
-            kind = one.target.endpoint.kind
-            rules = scenario.rules
-            limit_s = rules.tool_time_limit_s if kind == "tool" else rules.grader_time_limit_s
-            self.findings.extend(limits.judge_rate(one, rollouts, limit_s))
 
     async def look_for_state(self) -> None:
         """Compare what rollouts are answered under different circumstances."""
-        behind = [one.target.endpoint.name for one in self.paced if not one.keeps_up]
+        behind = [one.target.endpoint.name for one in limits.by_share(self.paced) if not one.keeps_up]
         if behind:
             self.left_out.append(
                 f"state under the rollout's id: {behind[0]} does not keep up, so that rollouts at "

@@ -155,6 +155,21 @@ def test_how_bad_a_low_rate_is(per_s, time_limit_s, found):
     assert {f.code: f.severity for f in limits.judge_rate(paced, 512, time_limit_s)} == found
 
 
+def test_many_urls_of_one_host_share_what_it_is_sent():
+    tools = [Endpoint(f"tool_{n}", "tool", f"http://127.0.0.1:9/{n}") for n in range(20)]
+    paced = [
+        limits.Paced(limits.Target((tool,), (), 10.0), 10.0, sent=100, answered_at=[n / 6 for n in range(60)])
+        for tool in tools
+    ]
+    (judged,) = limits.by_share(paced)
+    assert judged.target.rate_per_s == limits.MOST_PER_S
+    assert judged.reached_per_s == pytest.approx(120, rel=0.05)
+    (finding,) = limits.judge_rate(judged, 512, 600.0)
+    assert (finding.code, finding.severity) == ("limits.rate_not_reached", "warning")
+    alone = limits.Paced(limits.Target(tuple(tools[:1]), (), 50.0), 10.0)
+    assert limits.by_share([alone]) == [alone]
+
+
 @pytest.mark.usefixtures("_never_late")
 def test_retry_after_is_told(tmp_path):
     _, findings = check_server(broken.Throttled(), tmp_path, WITH_RATE)

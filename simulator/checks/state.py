@@ -338,16 +338,16 @@ def _heard(answered: Answered) -> str:
 
 
 def _first_difference(alone: Performance, other: Performance, stable: Sequence[bool]) -> int | None:
-    """Return the first position that counts and at which something else was heard, a 429 aside."""
-    pairs = zip(alone.answers, other.answers, stable, strict=True)
-    return next(
-        (
-            at
-            for at, (one, two, counts) in enumerate(pairs)
-            if counts and two.fate is not Fate.THROTTLED and _heard(one) != _heard(two)
-        ),
-        None,
-    )
+    """Return the first position that counts and at which something else was heard.
+
+    What follows a 429 does not count: a call that was refused left nothing for the next ones.
+    """
+    for at, (one, two, counts) in enumerate(zip(alone.answers, other.answers, stable, strict=True)):
+        if two.fate is Fate.THROTTLED:
+            return None
+        if counts and _heard(one) != _heard(two):
+            return at
+    return None
 
 
 def _name(tune: Tune, at: int) -> str:

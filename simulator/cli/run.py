@@ -80,6 +80,8 @@ def _refuse(examined: Examined, prepared: Prepared) -> int:
 def _examine(prepared: Prepared) -> Examined:
     """Check files and endpoints, but for the rate, which the run itself will find out."""
     console = stderr_console()
+    if not console.is_interactive:
+        console.print(Text("checking files and endpoints first; --skip-checks leaves that out"))
     with status(console) as watch:
         examined = examine(prepared.scenario, (), Orders(rate_s=0.0), os.environ, watch)
     if not examined.failed:

@@ -95,7 +95,8 @@ def _another_thing(value: Any) -> tuple[str, str] | None:
         and all(isinstance(one, dict) and "server_url" in one for one in value)
     ):
         return "is a job's tools, not a job", "put them under `tools` of a job, beside its `grader`"
-    if isinstance(value, dict) and value.get("type") in GRADER_TYPES and "grader" not in value:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if isinstance(kind, str) and kind in GRADER_TYPES and "grader" not in value:
         return "is a grader, not a job", "put it under `grader` of a job, beside its `tools`"
     return None
 

@@ -284,6 +284,8 @@ class NotAtOnce(Healthy):
 class Crowded(Healthy):
     """Fails where more than eight calls are there at the same time."""
 
+    status = 503
+
     def __init__(self):
         super().__init__()
         self.here = 0
@@ -294,7 +296,7 @@ class Crowded(Healthy):
             full = self.here > 8
         try:
             threading.Event().wait(0.05)
-            return Answer(503, {"error": "full"}) if full else super().tool(call)
+            return Answer(self.status, {"error": "full"}) if full else super().tool(call)
         finally:
             with self.lock:
                 self.here -= 1
@@ -303,6 +305,24 @@ class Crowded(Healthy):
 class Random(Healthy):
     def look_up(self, trace_id, query):
         return f"{super().look_up(trace_id, query)} {random.random()}"
+
+
+class OtherwiseAtTimes(Healthy):
+    """Answers every eleventh call otherwise, whoever makes it: no state, but a search that is not exact."""
+
+    def __init__(self):
+        super().__init__()
+        self.odd = itertools.cycle((*[False] * 10, True))
+
+    def look_up(self, trace_id, query):
+        answer = super().look_up(trace_id, query)
+        return "Error: upstream timeout" if next(self.odd) else answer
+
+
+class Guarded(Crowded):
+    """Refuses more than eight calls at the same time with a 429."""
+
+    status = 429
 
 
 # -- the grader

@@ -50,6 +50,16 @@ def test_a_grader_that_crashes_on_some_answers(name, tmp_path):
     assert f"{name}: 500" in finding.message
 
 
+def test_answers_that_differ_by_chance_are_not_taken_for_state(tmp_path):
+    _, findings = check_server(broken.OtherwiseAtTimes(), tmp_path)
+    assert codes(findings) <= {"state.not_repeatable"}
+
+
+def test_calls_that_are_refused_as_too_many_are_told_as_that_alone(tmp_path):
+    _, findings = check_server(broken.Guarded(), tmp_path)
+    assert codes(findings) == {"limits.throttled"}
+
+
 def test_a_grader_that_crashes_on_the_policys_own_answer(tmp_path):
     _, findings = check_server(broken.NumbersAlone(), tmp_path)
     assert codes(findings) == {"grader.crashes_on_answer"}

@@ -115,6 +115,8 @@ def test_what_can_be_read_is_checked_although_the_rest_cannot(tmp_path):
     [
         ("job.json", "{", "job.unusable"),
         ("job.json", "[]", "job.unusable"),
+        ("job.json", '{"type": [[]]}', "job.unusable"),
+        ("job.json", '{"type": "python", "source": "x"}', "job.unusable"),
         ("job.json", '[{"name": "look_up", "server_url": "http://127.0.0.1/"}]', "job.unusable"),
         ("scenario.toml", "job = ", "scenario.unusable"),
         ("train.jsonl", "", "dataset.unreadable"),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 
 import msgspec
 
@@ -149,13 +150,20 @@ class Refusal(msgspec.Struct, frozen=True):
 def _wrong(endpoint: Endpoint) -> How | None:
     if not endpoint.headers:
         return None
-    return How(headers=tuple((name, _disguised(value)) for name, value in endpoint.headers), query=False)
+    return How(headers=tuple((name, disguised(value)) for name, value in endpoint.headers), query=False)
 
 
-def _disguised(value: str) -> str:
-    """Return another value of the same form: the scheme before a token stays."""
+def disguised(value: str) -> str:
+    """Return another value of the same form: the scheme before a token stays, its letters and digits change."""
     scheme, space, token = value.rpartition(" ")
-    return scheme + space + "".join("0" if c.isdigit() else "x" if c.isalnum() else c for c in token)
+    other = token.translate(_NEXT)
+    return scheme + space + (other if other != token else f"{token}x")
+
+
+_NEXT = str.maketrans(
+    ascii_letters + digits,
+    "".join(chars[1:] + chars[:1] for chars in (ascii_lowercase, ascii_uppercase, digits)),
+)
 
 
 def _without_credentials(endpoint: Endpoint) -> How | None:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from simulator.checks import limits, wire
+from simulator.checks import contract, limits, wire
 from simulator.checks.conduct import Orders
 from simulator.findings import GROUPS
 from simulator.model import Endpoint
@@ -228,6 +228,14 @@ def test_evidence_is_cut_and_on_one_line(tmp_path):
     for text in (findings[0].request, findings[0].answer):
         assert 0 < len(text) <= 240
         assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [("x", "y"), ("Bearer zZ9-x", "Bearer aA0-y"), ("Basic eHg6", "Basic fIh7"), ("--", "--x"), ("", "x")],
+)
+def test_wrong_credentials_are_always_others(value, other):
+    assert contract.disguised(value) == other
 
 
 TESTED_ELSEWHERE = {

@@ -154,7 +154,7 @@ def _wrong(endpoint: Endpoint) -> How | None:
 
 
 def disguised(value: str) -> str:
-    """Return another value of the same form: the scheme before a token stays, its letters and digits change."""
+    """Return another value of the same form: a scheme before the token stays."""
     scheme, space, token = value.rpartition(" ")
     other = token.translate(_NEXT)
     return scheme + space + (other if other != token else f"{token}x")

@@ -50,8 +50,11 @@ class JobFile(msgspec.Struct, frozen=True):
 
     @property
     def tool_names(self) -> frozenset[str]:
-        """The names of the job's tools."""
-        return frozenset(tool.name for tool in self.job.tools)
+        """The names of the job's tools, of those too that were complained of."""
+        tools = self.node.value.get("tools")
+        declared = tools if isinstance(tools, list) else []
+        names = (tool.get("name") for tool in declared if isinstance(tool, dict))
+        return frozenset(name for name in names if isinstance(name, str))
 
 
 def read_job(path: Path, environ: Environ | None, complain: Complain = refuse) -> JobFile:

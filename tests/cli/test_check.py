@@ -97,6 +97,13 @@ def test_a_file_is_told_of_by_line_and_column_and_nothing_is_sent(tmp_path, caps
     assert (case._elem.get("file"), case._elem.get("line")) == (str(tmp_path / "train.jsonl"), "3")
 
 
+def test_a_variable_that_is_not_set_is_all_that_is_told_of_its_endpoints(tmp_path, monkeypatch):
+    monkeypatch.delenv("COATS_KEY")
+    target, out = write_job(tmp_path, "http://127.0.0.1:9"), tmp_path / "out"
+    assert invoke(["check", str(target), "--out", str(out)]) == 1
+    assert {finding["code"] for finding in report_in(out)["findings"]} == {"job.variable_unset"}
+
+
 def test_what_can_be_read_is_checked_although_the_rest_cannot(tmp_path):
     endpoints = CrashesOn(no_json)
     with serving(endpoints) as url:

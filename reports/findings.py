@@ -38,19 +38,21 @@ def tally(findings: Sequence[Finding]) -> str:
     return ", ".join(counted(counts[name], name) for name in SEVERITIES if counts[name]) or "nothing"
 
 
-def alike(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Return the findings that ask for the same together, the worst first, then in the order of the rules.
+def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings by severity, rule and endpoint.
 
     Endpoints are probed side by side, so the order in which things were found is chance.
     """
-    ordered = sorted(
-        findings,
-        key=lambda one: (
-            SEVERITIES.index(one.severity),
-            _IN_TURN.get(one.code, len(_IN_TURN)),
-            one.endpoint,
-        ),
-    )
+
+    def turn(one: Finding) -> tuple[int, int, str]:
+        return SEVERITIES.index(one.severity), _IN_TURN.get(one.code, len(_IN_TURN)), one.endpoint
+
+    return tuple(sorted(findings, key=turn))
+
+
+def alike(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Return the findings that ask for the same together, the worst first."""
+    ordered = worst_first(findings)
     return [list(same) for _, same in groupby(ordered, lambda one: (one.severity, one.code, advice(one)))]
 
 

@@ -3,6 +3,8 @@
 import ipaddress
 from urllib.parse import urlsplit
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
 
 def is_loopback(url: str) -> bool:
     """Tell whether a URL's host is this machine by its very name; other names are not resolved."""

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from reports.rules import rules_markdown
 from simulator import gates
+from simulator.cli.check import EXIT_INTERRUPTED
 from simulator.cli.main import COMMANDS, EXIT_UNUSABLE
-from simulator.cli.run import EXIT_CODES, EXIT_INTERRUPTED
+from simulator.cli.run import EXIT_CODES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

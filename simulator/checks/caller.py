@@ -189,13 +189,12 @@ class Caller:
         *,
         to: Endpoint | None = None,
         ids: CallIds | None = None,
-        lane: Asks | None = None,
         how: How = AS_THE_TRAINER,
     ) -> Answered:
         """Make a tool call, with new ids unless some are given."""
         endpoint, ids = to or self.tools[call.name], ids or self.new_ids()
         body = self.dialect.tool_request(ids, call, trace_id, item) if how.body is None else how.body
-        seen = await self._ask(endpoint, body, lane, how)
+        seen = await self._ask(endpoint, body, how)
         return Answered(seen, read_reply(self.dialect, ids, _reply(seen)), ids)
 
     async def grade_once(
@@ -205,7 +204,6 @@ class Caller:
         trace_id: str,
         item: Item,
         *,
-        lane: Asks | None = None,
         how: How = AS_THE_TRAINER,
     ) -> Answered:
         """Make a grader call; the job has an endpoint grader."""
@@ -213,15 +211,15 @@ class Caller:
         body = how.body
         if body is None:
             body = self.dialect.grader_request(answer, calls, trace_id, item, as_json=self._as_json)
-        seen = await self._ask(self.grader, body, lane, how)
+        seen = await self._ask(self.grader, body, how)
         return Answered(seen, read_reply(self.dialect, None, _reply(seen)))
 
-    async def _ask(self, endpoint: Endpoint, body: bytes, lane: Asks | None, how: How) -> Seen:
+    async def _ask(self, endpoint: Endpoint, body: bytes, how: How) -> Seen:
         self._sent += 1
         request = Request(endpoint, body, how.method, how.headers, how.query)
         slowest_s = max(self.times.get(endpoint.name, ()), default=0.0)
         limit_s = how.limit_s or max(self.answer_limit_s, SLOWER_TIMES * slowest_s)
-        return await (how.lane or lane or self._usual_lane(endpoint)).ask(request, limit_s)
+        return await (how.lane or self._usual_lane(endpoint)).ask(request, limit_s)
 
     @property
     def requests(self) -> int:

@@ -6,10 +6,11 @@ from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 
 import msgspec
 
+from simulator.checks import wire
 from simulator.checks.caller import Ask, Caller, How
 from simulator.checks.fate import Answered, Fate
 from simulator.checks.prober import Headers
-from simulator.faults import Fault, Violation
+from simulator.faults import Violation
 from simulator.findings import found
 from simulator.hosts import is_loopback
 from simulator.model import Endpoint, Finding
@@ -23,15 +24,6 @@ _BY_STATUS: dict[int, str] = {
     405: "endpoint.not_there",
     410: "endpoint.not_there",
 }
-_BY_FAULT: dict[Fault | None, str] = {
-    Fault.DNS: "wire.dns",
-    Fault.CONNECT_REFUSED: "wire.refused",
-    Fault.CONNECT_TIMEOUT: "wire.unreachable",
-    Fault.CONNECT_FAILED: "wire.unreachable",
-    Fault.TLS: "wire.tls",
-    Fault.MALFORMED_HTTP: "wire.not_http",
-}
-"""Faults of the way: seen here where a proxy goes it."""
 _BY_FATE: dict[Fate, str] = {
     Fate.REFUSED: "endpoint.refuses",
     Fate.REDIRECTED: "endpoint.redirects",
@@ -112,8 +104,8 @@ def is_usable(answered: Answered) -> bool:
 def _code_of(endpoint: Endpoint, answered: Answered) -> str | None:
     if answered.fate is Fate.THROTTLED:
         return "limits.throttled"
-    if answered.reading.fault in _BY_FAULT:
-        return _BY_FAULT[answered.reading.fault]
+    if answered.reading.fault in wire.CODES:
+        return wire.CODES[answered.reading.fault]
     if answered.fate is Fate.REFUSED and answered.seen.status in _BY_STATUS:
         return _BY_STATUS[answered.seen.status]
     if answered.fate in {Fate.REFUSED, Fate.MALFORMED} and endpoint.kind == "grader":

@@ -11,6 +11,11 @@ from simulator.checks.fate import Answered, Fate
 from simulator.findings import found
 from simulator.model import Finding
 
+Grade = Callable[[Caller, Sample, str], Awaitable[Answered]]
+"""Has a sample graded with an answer: its own rollout again, or a fresh one."""
+
+_TOOLLESS = "no tool was called"
+_REFERENCE, _WRONG, _NEAR = HONEST
 REPEATS = 5
 ROUNDING = 1e-6
 """A smaller spread is arithmetic's."""
@@ -50,9 +55,6 @@ async def check_grader(
             yield finding
 
 
-Grade = Callable[[Caller, Sample, str], Awaitable[Answered]]
-
-
 async def _judge_all(caller: Caller, sample: Sample, grade: Grade) -> dict[str, Answered]:
     assert caller.grader is not None  # noqa: S101 it is asked
     attempts: dict[str, Attempt] = {
@@ -77,9 +79,6 @@ async def _grade_afresh(caller: Caller, sample: Sample, answer: str) -> Answered
 def _graded_once(caller: Caller, first: Answered, again: Answered) -> Finding:
     message = f"a rollout was first {_said(first)}, and {_said(again)} when it was graded again"
     return _finding("grader.grades_once", message, caller, again)
-
-
-_TOOLLESS, _REFERENCE, _WRONG = "no tool was called", "the reference", "a wrong answer"
 
 
 async def _grade(caller: Caller, sample: Sample, answer: str) -> Answered:
@@ -157,7 +156,7 @@ def _range(caller: Caller, judged: Judged) -> Iterator[Finding]:
 
 def _hacks(caller: Caller, judged: Judged) -> Iterator[Finding]:
     scores = _scores(judged)
-    honest = scores.get("a wrong answer")
+    honest = scores.get(_WRONG)
     threshold = caller.job.grader.pass_threshold
     margin = DEFAULT_THRESHOLD if threshold is None else threshold
     if honest is None or margin <= 0:
@@ -173,7 +172,7 @@ def _reference(caller: Caller, judged: Judged) -> Iterator[Finding]:
     if _is_rejected(judged):
         right, wrong = (judged[name].reading.score for name in (_REFERENCE, _WRONG))
         message = f"the reference scored {right:g}, a wrong answer {wrong:g}"
-        yield _finding("grader.rejects_reference", message, caller, judged["the reference"])
+        yield _finding("grader.rejects_reference", message, caller, judged[_REFERENCE])
 
 
 def _is_rejected(judged: Judged) -> bool:
@@ -184,9 +183,9 @@ def _is_rejected(judged: Judged) -> bool:
 
 def _graded(caller: Caller, judged: Judged) -> Iterator[Finding]:
     scores = _scores(judged)
-    if "a near miss" in scores and set(scores.values()) == {0.0, 1.0}:
+    if _NEAR in scores and set(scores.values()) == {0.0, 1.0}:
         message = f"{len(scores)} answers were graded, all with exactly 0 or 1, a near miss too"
-        yield _finding("grader.binary", message, caller, judged["a near miss"])
+        yield _finding("grader.binary", message, caller, judged[_NEAR])
 
 
 JUDGES = (_failures, _toolless, _range, _hacks, _reference, _graded)

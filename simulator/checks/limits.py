@@ -4,7 +4,6 @@ It goes over the run's own fast transport, which adds next to nothing of its own
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ import trio
 
 from simulator.checks.answers import Sample
 from simulator.checks.caller import Caller
+from simulator.checks.fate import TOO_MANY_REQUESTS
 from simulator.checks.prober import Request, origin_of
 from simulator.checks.specimen import Ordinary
 from simulator.faults import Fault
@@ -35,16 +35,6 @@ LONG_QUEUE_S = 60.0
 MOST_NAMED = 4
 MOST_LATE_S = 0.25
 """Our own lateness, above which nothing is said about the endpoint."""
-
-_ACTING = frozenset({
-    "add", "apply", "approve", "assign", "book", "buy", "cancel", "change", "charge", "close", "commit",
-    "create", "delete", "deploy", "disable", "drop", "edit", "enable", "exchange", "insert", "install",
-    "issue", "modify", "move", "order", "pay", "place", "post", "publish", "purchase", "push", "put",
-    "refund", "register", "reject", "remove", "rename", "replace", "reserve", "reset", "restart",
-    "return", "revoke", "schedule", "send", "set", "ship", "submit", "transfer", "trigger", "update",
-    "upload", "write",
-})  # fmt: skip
-"""Verbs with which the names of tools begin that do not just look something up."""
 
 Body = Callable[[], bytes]
 
@@ -100,12 +90,6 @@ class Paced(msgspec.Struct):
         return self.reached_per_s >= KEEPS_UP * self.target.rate_per_s
 
 
-def says_it_acts(tool: str) -> bool:
-    """Tell whether a tool's name begins with a verb that changes something: `cancelOrder`, `send_mail`."""
-    words = re.findall(r"[A-Z]?[a-z]+", tool)
-    return bool(words) and words[0].lower() in _ACTING
-
-
 def targets(caller: Caller, ordinary: Mapping[str, Ordinary], sample: Sample | None) -> list[Target]:
     """Return what is to be sent where: each URL once, whatever number of tools share it."""
     by_url: dict[str, list[tuple[Endpoint, Body]]] = {}
@@ -149,7 +133,7 @@ async def send_at_rate(caller: Caller, paced: Sequence[Paced], lasting_s: float)
             if not under_way[0] and trio.current_time() >= began + lasting_s:
                 all_back.set()
             _note(caller, one, reply, began)
-            if one.throttled == 1 and reply.status == _THROTTLED:
+            if one.throttled == 1 and reply.status == TOO_MANY_REQUESTS:
                 nursery.start_soon(_ask_for_how_long, caller, one)
 
         for one in paced:
@@ -175,7 +159,7 @@ def _note(caller: Caller, one: Paced, reply: Reply, began: float) -> None:
     kind = one.target.endpoint.kind
     ids = caller.new_ids() if kind == "tool" else None  # whether the right ones come back is not asked here
     reading = read_reply(caller.dialect, ids, reply)
-    if reply.status == _THROTTLED:
+    if reply.status == TOO_MANY_REQUESTS:
         one.throttled += 1
     elif reading.fault is None or reading.fault in _NO_FAILURE:
         one.answered_at.append(reply.done - began)
@@ -183,7 +167,6 @@ def _note(caller: Caller, one: Paced, reply: Reply, began: float) -> None:
         one.faults[reading.fault] += 1
 
 
-_THROTTLED = 429
 _NO_FAILURE = {
     Fault.HTTP_4XX,
     Fault.HTTP_3XX,

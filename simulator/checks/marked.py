@@ -7,8 +7,8 @@ from typing import Any
 
 import trio
 
-from simulator.checks.caller import Caller
-from simulator.checks.fate import Answered
+from simulator.checks.caller import Caller, How
+from simulator.checks.fate import CERTAIN, Answered
 from simulator.checks.prober import Asks
 from simulator.dialects.base import CallIds
 from simulator.findings import found
@@ -39,7 +39,9 @@ async def check_marked(
         )
         return
     missing = [
-        answered for answered in await _read_widely(writer) if writer.mark not in answered.reading.output
+        answered
+        for answered in await _read_widely(writer)
+        if answered.fate in CERTAIN and writer.mark not in answered.reading.output
     ]
     if missing:
         message = (
@@ -76,6 +78,8 @@ async def _acting_twice(caller: Caller, state: CheckState, item: Item) -> AsyncI
         for _ in range(times):
             await rollout.write(ids)
         read.append(await rollout.read())
+    if not all(answered.fate in CERTAIN for answered in read):
+        return
     once, again, twice = (answered.reading.output for answered in read)
     differs = twice != once if once == again else twice.count(mark) > max(once.count(mark), again.count(mark))
     if differs:
@@ -100,8 +104,8 @@ class _Rollout:
 
     async def _call(self, asked: CheckCall, ids: CallIds | None, lane: Asks | None = None) -> Answered:
         call = ToolCall(asked.tool, json.dumps(_marked(asked.arguments, self.mark)))
-        lane = lane or self._lanes.to(self.caller.tools[asked.tool])
-        return await self.caller.tool_once(call, self._trace_id, self._item, ids=ids, lane=lane)
+        how = How(lane=lane or self._lanes.to(self.caller.tools[asked.tool]))
+        return await self.caller.tool_once(call, self._trace_id, self._item, ids=ids, how=how)
 
 
 def _marked(value: Any, mark: str) -> Any:

@@ -16,15 +16,11 @@ import trio
 
 from simulator.faults import Fault
 from simulator.model import Endpoint
+from simulator.transport.base import HEADERS
 from simulator.transport.failures import fault_of_exception
 from simulator.transport.proxies import proxy_of
 
 _TALKATIVE = ("httpx", "httpcore")
-_ORDINARY_HEADERS = {
-    "user-agent": "rft-preflight",
-    "accept": "application/json",
-    "content-type": "application/json",
-}
 _CLOSED_EARLY = "without sending a response"
 _CLOSED_WITHIN = "without sending complete message body"
 
@@ -205,7 +201,7 @@ def _built(request: Request, trace: Callable[..., Any]) -> httpx.Request:
     if not request.query:
         url = urlunsplit(urlsplit(url)._replace(query=""))
     given = endpoint.headers if request.headers is None else request.headers
-    headers = {**_ORDINARY_HEADERS, **{name.lower(): value for name, value in given}}
+    headers = {**HEADERS, **{name.lower(): value for name, value in given}}
     content = None if request.method == "GET" else request.body
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     return httpx.Request(request.method, url, headers=encoded, content=content, extensions={"trace": trace})

@@ -14,6 +14,7 @@ from simulator.checks.fate import Answered, Fate
 from simulator.dialects.base import CallIds
 from simulator.job.scenario import Scenario
 from simulator.model import Item, Outcome, Split, ToolCall
+from simulator.plan.call import shown
 from simulator.plan.policy import PolicyFactory, Seen
 from simulator.plan.synthetic import ToolChoices
 
@@ -98,6 +99,8 @@ async def _rollout(
         turn = policy.next(seen)
         if not turn.calls:
             return Played(item, trace_id, tuple(calls), turn.answer)
+        if len(calls) >= most:
+            return Played(item, trace_id, tuple(calls), None)
         outcomes = []
         for call in turn.calls[: most - len(calls)]:
             if call.name in dead:
@@ -109,8 +112,6 @@ async def _rollout(
             outcomes.append(_outcome(caller, call, answered))
             if answered.seen.seconds > LONG_S:
                 return Played(item, trace_id, tuple(calls), None)
-        if len(calls) >= most:
-            return Played(item, trace_id, tuple(calls), None)
         seen = tuple(outcomes)
 
 
@@ -127,9 +128,7 @@ async def _call(caller: Caller, call: ToolCall, trace_id: str, item: Item) -> An
 
 def _outcome(caller: Caller, call: ToolCall, answered: Answered) -> Outcome:
     reading = answered.reading
-    output = reading.output
-    if reading.fault is not None and not output:
-        output = caller.dialect.error_shown(reading.fault, answered.seen.status)
+    output = shown(caller.dialect, reading, answered.seen.status)
     return Outcome(
         0,
         call,

@@ -14,9 +14,9 @@ from functools import partial
 import msgspec
 import trio
 
-from simulator.checks.caller import Caller
+from simulator.checks.acting import says_it_acts
+from simulator.checks.caller import Caller, How
 from simulator.checks.fate import CERTAIN, CONFIRMED, Answered, Fate
-from simulator.checks.limits import says_it_acts
 from simulator.checks.specimen import Played
 from simulator.checks.ways import Ways
 from simulator.dialects.base import CallIds
@@ -26,8 +26,8 @@ from simulator.model import Finding, Item, ToolCall
 CALLS, MOST_CALLS = 2, 6
 """Of a tune that many rollouts play, and of one that is played beside another."""
 SCATTERED, _BURSTS = 24, 2
-"""Rollouts at once, whose calls go over whatever connection is free, and how often. An idle server with two
-workers gives all connections of about one burst in forty to one of them."""
+"""Rollouts at once, whose calls go over whatever connection is free, and how often: now and then an idle
+server with two workers gives all connections of a burst to one of them."""
 _TELLS = 3
 """So many rollouts must be answered otherwise, or fail, and none of as many that play in turn."""
 AT_ONCE = 3
@@ -86,9 +86,10 @@ async def check_state(caller: Caller, tunes: Sequence[Tune], left_out: list[str]
     """
     tune, other = tunes[0], tunes[-1]
     alone, again = [await _perform_alone(caller, tune) for _ in range(2)]
-    stable = _stable(alone, again)
-    at = _first_of(alone, again, [True] * len(tune.calls))
-    if at is not None:
+    compared = _compared(alone, again)
+    stable = [alike is True for alike in compared]
+    if False in compared[: len(tune.calls)]:
+        at = compared.index(False)
         message = f"call {at + 1} of a rollout, {_name(tune, at)}, was answered otherwise in the next rollout"
         yield _finding("state.not_repeatable", message, caller, alone, again, at)
     if not any(stable):
@@ -112,16 +113,12 @@ async def check_state(caller: Caller, tunes: Sequence[Tune], left_out: list[str]
         yield finding
 
 
-def _stable(alone: Performance, again: Performance) -> list[bool]:
-    """Tell for each position whether two rollouts heard the same, and nothing failed."""
-    pairs = zip(alone.answers, again.answers, strict=True)
-    return [one.fate in CERTAIN and two.fate in CERTAIN and _heard(one) == _heard(two) for one, two in pairs]
-
-
-def _first_of(alone: Performance, other: Performance, counts: Sequence[bool]) -> int | None:
-    """Return the first position that counts and that was answered, and otherwise than alone."""
-    at = _first_difference(alone, other, [*counts, *[False] * (len(alone.answers) - len(counts))])
-    return at if at is not None and other.answers[at].fate in CERTAIN else None
+def _compared(alone: Performance, other: Performance) -> list[bool | None]:
+    """Tell for each position whether the same was heard; None where a call failed, and nothing follows."""
+    return [
+        _heard(one) == _heard(two) if one.fate in CERTAIN and two.fate in CERTAIN else None
+        for one, two in zip(alone.answers, other.answers, strict=True)
+    ]
 
 
 # -- beside another rollout
@@ -139,14 +136,12 @@ async def _beside_another(
         async with caller.lanes() as ours, caller.lanes() as theirs:
             disturb = partial(_disturb, caller, other, caller.new_trace(), theirs)
             performance = await _perform(caller, tune, ours, beside=disturb)
-        differs = [
-            count and one.fate in CERTAIN and _heard(one) != _heard(before)
-            for count, one, before in zip(counts, performance.answers, alone.answers, strict=True)
-        ]
+        compared = zip(counts, _compared(alone, performance), strict=True)
+        differs = [count and alike is False for count, alike in compared]
         if not any(differs):
             return None
-        again = _stable(alone, await _perform_alone(caller, tune))
-        counts = [one and two for one, two in zip(differs, again, strict=True)]
+        again = _compared(alone, await _perform_alone(caller, tune))
+        counts = [differed and alike is True for differed, alike in zip(differs, again, strict=True)]
         seen = performance
     if seen is None or not any(counts):
         return None
@@ -160,7 +155,7 @@ async def _beside_another(
 
 async def _disturb(caller: Caller, other: Tune, trace_id: str, ways: Ways, at: int) -> None:
     call = other.calls[at % len(other.calls)]
-    await caller.tool_once(call, trace_id, other.item, lane=ways.to(caller.tools[call.name]))
+    await caller.tool_once(call, trace_id, other.item, how=How(lane=ways.to(caller.tools[call.name])))
 
 
 # -- over many connections
@@ -193,9 +188,6 @@ async def _over_many_connections(
         left_out.append(
             "shared and lost state: some calls are answered otherwise now and then, by themselves"
         )
-        for one, at in _different(alone, in_turn, stable):
-            if one.answers[at].fate not in CERTAIN:
-                caller.note_failure(one.answers[at])
         return None
     async with AsyncExitStack() as stack:
         lanes = [await stack.enter_async_context(caller.lanes()) for _ in range(SCATTERED)]
@@ -298,13 +290,13 @@ class _Rollout:
         if at < len(self._tune.calls):
             call, ids = self._tune.calls[at], self._caller.new_ids()
             self._asked.append((ids, call))
-            lane = ways.to(self._caller.tools[call.name])
-            answered = await self._caller.tool_once(call, self._trace_id, self._tune.item, ids=ids, lane=lane)
+            how = How(lane=ways.to(self._caller.tools[call.name]))
+            answered = await self._caller.tool_once(call, self._trace_id, self._tune.item, ids=ids, how=how)
         else:
             assert self._caller.grader is not None  # noqa: S101 or there would be no such step
-            lane, answer = ways.to(self._caller.grader), self._tune.answer or ""
+            how, answer = How(lane=ways.to(self._caller.grader)), self._tune.answer or ""
             answered = await self._caller.grade_once(
-                answer, self._asked, self._trace_id, self._tune.item, lane=lane
+                answer, self._asked, self._trace_id, self._tune.item, how=how
             )
         self._answers.append(answered)
 
@@ -326,8 +318,13 @@ async def _perform(caller: Caller, tune: Tune, ways: Ways, *, beside: Beside | N
 
 
 async def _perform_alone(caller: Caller, tune: Tune) -> Performance:
+    """Play a tune alone, over one connection; calls that fail are noted, for they did succeed before."""
     async with caller.lanes() as lanes:
-        return await _perform(caller, tune, lanes)
+        performance = await _perform(caller, tune, lanes)
+    for answered in performance.answers[: len(tune.calls)]:
+        if answered.fate not in CERTAIN:
+            caller.note_failure(answered)
+    return performance
 
 
 def _heard(answered: Answered) -> str:

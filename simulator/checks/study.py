@@ -12,9 +12,10 @@ import msgspec
 import trio
 
 from simulator.checks import arguments, contract, grader, limits, marked, specimen, state, wire
+from simulator.checks.acting import says_it_acts
 from simulator.checks.answers import Sample, sample_of
 from simulator.checks.caller import Ask, Caller
-from simulator.checks.fate import Answered, Fate
+from simulator.checks.fate import CERTAIN, Answered, Fate
 from simulator.checks.prober import origin_of
 from simulator.checks.specimen import Specimens
 from simulator.errors import InputError, PolicyError
@@ -172,7 +173,7 @@ class Study:
         if not lasting_s:
             return
         ordinary = {n: o for n, o in self.specimens.ordinary.items() if n in self.usable}
-        for name in [] if self.caller.intrusive else sorted(filter(limits.says_it_acts, ordinary)):
+        for name in [] if self.caller.intrusive else sorted(filter(says_it_acts, ordinary)):
             del ordinary[name]
             self.left_out.append(
                 f"the rate of {name}: by its name it changes something; see --probe intrusive"
@@ -228,7 +229,8 @@ class Study:
         graded = judge is not None and judge.name in self.scoring
         rate = judge.rate_limit if judge is not None else None
         graded = graded and (rate is None or rate >= state.SCATTERED)  # or the trainer would not send so many
-        calls = [one.call for name, one in self.specimens.ordinary.items() if name in tools]
+        ordinary = {name: one for name, one in self.specimens.ordinary.items() if name in tools}
+        calls = [one.call for one in ordinary.values() if one.answered.fate in CERTAIN]
         tunes = [
             tune
             for one in self.specimens.played

@@ -13,6 +13,7 @@ from simulator.checks.caller import Ask, Caller, How
 from simulator.checks.prober import Prober, origin_of
 from simulator.faults import MEANING, Fault
 from simulator.findings import found
+from simulator.hosts import DEFAULT_PORTS
 from simulator.model import Endpoint, Finding
 from simulator.transport.failures import fault_of_exception
 from simulator.transport.wire import Tls, connect
@@ -21,24 +22,26 @@ SOON_DAYS = 30.0
 COLD_S, COLD_TIMES = 2.0, 5.0
 SLOW_S = 5.0
 
-_CODES: dict[Fault, str] = {
+CODES: dict[Fault, str] = {
     Fault.DNS: "wire.dns",
     Fault.CONNECT_REFUSED: "wire.refused",
+    Fault.CONNECT_TIMEOUT: "wire.unreachable",
+    Fault.CONNECT_FAILED: "wire.unreachable",
     Fault.TLS: "wire.tls",
+    Fault.MALFORMED_HTTP: "wire.not_http",
 }
-_OTHERWISE = "wire.unreachable"
+"""Faults of the way, whoever goes it: this module, or an ordinary call through a proxy."""
 
 
 class Way(msgspec.Struct, frozen=True):
     """The way to an origin: `fault` is where it ended, and `reason` what was said there.
 
-    `resolve_s` and `connect_s` are seconds, the latter with the TLS handshake. `days` are those left on the
+    `connect_s` is how many seconds connecting took, with the TLS handshake; `days` are those left on the
     certificate, None without one.
     """
 
     fault: Fault | None = None
     reason: str = ""
-    resolve_s: float | None = None
     connect_s: float | None = None
     tls: str = ""
     days: float | None = None
@@ -47,12 +50,10 @@ class Way(msgspec.Struct, frozen=True):
 async def look(endpoint: Endpoint, prober: Prober, limit_s: float) -> Way:
     """Go the way to the endpoint's origin, as far as it leads in `limit_s` seconds."""
     parts = urlsplit(endpoint.url)
-    host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}[parts.scheme]
-    began = trio.current_time()
+    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     try:
         with trio.fail_after(limit_s):
             there = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
-            resolve_s = trio.current_time() - began
             began = trio.current_time()
             sock = await connect(tuple((family, address) for family, _, _, _, address in there))
     except trio.TooSlowError:
@@ -61,20 +62,20 @@ async def look(endpoint: Endpoint, prober: Prober, limit_s: float) -> Way:
         return Way(fault_of_exception(error), _said(error))
     with sock:
         if parts.scheme == "http":
-            return Way(None, "", resolve_s, trio.current_time() - began)
-        return await _shake(sock, Tls(prober.tls, host), began, limit_s, resolve_s)
+            return Way(None, "", trio.current_time() - began)
+        return await _shake(sock, Tls(prober.tls, host), began, limit_s)
 
 
-async def _shake(sock: socket.socket, tls: Tls, began: float, limit_s: float, resolve_s: float) -> Way:
+async def _shake(sock: socket.socket, tls: Tls, began: float, limit_s: float) -> Way:
     try:
         with trio.fail_after(limit_s):
             await tls.handshake(sock)
     except trio.TooSlowError:
-        return Way(Fault.TLS, f"no handshake within {limit_s:g} s", resolve_s)
+        return Way(Fault.TLS, f"no handshake within {limit_s:g} s")
     except OSError as error:
-        return Way(_within_tls(error), _said(error), resolve_s)
+        return Way(_within_tls(error), _said(error))
     took = trio.current_time() - began
-    return Way(None, "", resolve_s, took, tls.version, _days_left(tls.valid_until))
+    return Way(None, "", took, tls.version, _days_left(tls.valid_until))
 
 
 def _within_tls(error: Exception) -> Fault:
@@ -98,7 +99,7 @@ def judge_way(endpoint: Endpoint, way: Way, others: Sequence[str] = ()) -> Itera
     if way.fault is not None:
         reason = f" ({way.reason})" if way.reason else ""
         message = f"{origin}: {MEANING[way.fault]}{reason}"
-        yield found(_CODES.get(way.fault, _OTHERWISE), message, endpoint=endpoint.name)
+        yield found(CODES.get(way.fault, "wire.unreachable"), message, endpoint=endpoint.name)
     elif way.days is not None and way.days < SOON_DAYS:
         message = f"{origin}: the certificate is valid for {max(0.0, way.days):.0f} more days"
         yield found("wire.certificate_expires", message, endpoint=endpoint.name)

@@ -24,7 +24,7 @@ from simulator.cli.output import make_folder, status, stderr_console, stdout_con
 from simulator.errors import DatasetError, InputError, JobError, ScenarioError
 from simulator.job.complaints import findings_of
 from simulator.job.scenario import Overrides, Scenario, load_scenario, lone_dataset
-from simulator.job.target import resolve
+from simulator.job.target import Target, resolve
 from simulator.model import Finding
 from simulator.plan.trainer import endpoints_of
 from simulator.transport.base import routes_of
@@ -52,7 +52,7 @@ class CheckOptions:
     rate: bool = True
     "Send calls for 10 s at the recommended 50 per second, to each endpoint."
     answer_limit: float = 10.0
-    "Seconds that a probe waits for an answer; the first call of an endpoint is given three times as many."
+    "Seconds that a probe waits for an answer; the first call of an endpoint is given twice as many."
     time_limit: float = TIME_LIMIT_S
     "Seconds for all probes together, those of the rate aside."
     out: Path | None = None
@@ -90,13 +90,13 @@ def check(target: str | None = None, /, options: CheckOptions = _DEFAULTS) -> in
     for option, value in (("--time-limit", options.time_limit), ("--answer-limit", options.answer_limit)):
         if not 0 < value <= 3600:
             raise InputError("must be above 0, and at most 3600", where=option, remedy="mend the option")
-    name = resolve(target).name
-    read = _read(target, options, os.environ)
-    out = options.out or Path("out") / f"{name}-check-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    return show(_examine(name, read, options), out)
+    found = resolve(target)
+    read = _read(target, found, options, os.environ)
+    out = options.out or Path("out") / f"{found.name}-check-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return show(_examine(found.name, read, options), out)
 
 
-def _read(target: str, options: CheckOptions, environ: Mapping[str, str]) -> Read:
+def _read(target: str, found: Target, options: CheckOptions, environ: Mapping[str, str]) -> Read:
     complaints: list[InputError] = []
     overrides = Overrides(
         train=str(options.train) if options.train else None,
@@ -104,7 +104,6 @@ def _read(target: str, options: CheckOptions, environ: Mapping[str, str]) -> Rea
         policy=options.policy,
     )
     scenario = embedded = None
-    found = resolve(target)
     try:
         if found.kind == "dataset":
             scenario = lone_dataset(found.path, complaints.append)

@@ -1,22 +1,21 @@
 """What `check` does, and `run` before it plays: lint the files, probe the endpoints, collect the findings."""
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 import trio
 
+from reports.findings import verdict_of, worst_first
 from simulator.checks.conduct import Orders, check_endpoints
+from simulator.checks.study import Watch
 from simulator.dialects.openai import OpenAI
-from simulator.findings import RULES, SEVERITIES
 from simulator.job.lint import lint
 from simulator.job.scenario import Scenario
 from simulator.measure.checked import CheckSummary
 from simulator.model import Finding
 from simulator.redaction import redactor
-
-Watch = Callable[[str], None]
 
 PROBES = "a few hundred calls, up to two dozen at the same time"
 """What a check sends, in the words of who is asked to agree."""
@@ -32,7 +31,7 @@ class Examined(msgspec.Struct, frozen=True):
     @property
     def failed(self) -> bool:
         """Tell whether anything was found that would ruin a training."""
-        return any(finding.severity == "error" for finding in self.findings)
+        return verdict_of(self.findings) == "fail"
 
 
 def without_traffic(name: str, findings: tuple[Finding, ...]) -> Examined:
@@ -84,9 +83,3 @@ def examine(
 
     summary, probed, interrupted = trio.run(probe)
     return Examined(summary, worst_first((*found, *probed)), interrupted)
-
-
-def worst_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return the findings by severity, rule and endpoint; probes run side by side, and in no order."""
-    turn = {code: number for number, code in enumerate(RULES)}
-    return tuple(sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), turn[f.code], f.endpoint)))

@@ -10,12 +10,12 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from simulator.cli.check import check
+from simulator.cli.check import EXIT_INTERRUPTED, check
 from simulator.cli.demo import demo
 from simulator.cli.explain import explain
 from simulator.cli.init import init
 from simulator.cli.mock import mock
-from simulator.cli.run import EXIT_INTERRUPTED, run
+from simulator.cli.run import run
 from simulator.errors import PreflightError
 
 EXIT_UNUSABLE = 2

@@ -14,7 +14,7 @@ from reports.files import write_reports
 from reports.progress import progress
 from reports.terminal import render
 from simulator.checks.conduct import Orders
-from simulator.cli.check import show
+from simulator.cli.check import EXIT_INTERRUPTED, show
 from simulator.cli.consent import ask_before_leaving, volume
 from simulator.cli.examine import PROBES, Examined, examine
 from simulator.cli.output import (
@@ -41,7 +41,6 @@ from simulator.plan.trainer import endpoints_of
 from simulator.redaction import redactor
 
 EXIT_CODES = {"pass": 0, "fail": 1, "invalid": 3}
-EXIT_INTERRUPTED = 130
 
 _MANY_FILES = 10_240
 

@@ -108,16 +108,16 @@ def _check_messages(row: Node, _job: JobFile) -> bool:
 
 
 def _check_tools(row: Node, job: JobFile) -> bool:
-    node = row.member("tools")
+    node, known = row.member("tools"), job.tool_names
     seen: set[str] = set()
     for tool in node.elements() if node else ():
         name = _check_tool(tool)
         if name.text() in seen:
             raise name.fail(f"the row has the tool {quoted(name.text())} twice", "take one out")
-        if name.text() not in job.tool_names and not job.any_tool:
-            known = f"{printable(job.path)}, which has: {listed(job.tool_names)}"
+        if name.text() not in known and not job.any_tool:
+            there = f"{printable(job.path)}, which has: {listed(known)}"
             remedy = "add it to the job's tools, or take it out of the row"
-            message = f"the tool {quoted(name.text())} is not in {known}"
+            message = f"the tool {quoted(name.text())} is not in {there}"
             raise name.fail(message, remedy, "dataset.unknown_tool")
         seen.add(name.text())
     return True

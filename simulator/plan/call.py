@@ -99,9 +99,7 @@ def call(
             fatal = reaction is Reaction.DISCARD
             break
         due = attempt.done + backoff_s(trainer.rules, number)
-    output = reading.output
-    if fault is not None and not output:
-        output = trainer.dialect.error_shown(fault, attempt.status)
+    output = shown(trainer.dialect, reading, attempt.status)
     return Outcome(
         endpoint,
         tool_call,
@@ -116,6 +114,13 @@ def call(
         fatal,
         reading.violations,
     )
+
+
+def shown(dialect: Dialect, reading: Reading, status: int) -> str:
+    """Return what the model is shown after an attempt: what came, or the platform's own error."""
+    if reading.fault is None or reading.output:
+        return reading.output
+    return dialect.error_shown(reading.fault, status)
 
 
 def read_reply(dialect: Dialect, ids: CallIds | None, reply: Reply) -> Reading:

@@ -14,6 +14,14 @@ RESEND_WITHIN_S = 0.25
 and ended within the second: then the peer's own idle limit is the likely reason. Any other end is a fault."""
 
 
+HEADERS = {
+    "user-agent": "rft-preflight",
+    "accept": "application/json",
+    "content-type": "application/json",
+}
+"""What every request carries unless the job gives its own."""
+
+
 class Route(msgspec.Struct, frozen=True):
     """An endpoint as a transport needs it; `time_limit_s` covers a call from connecting to the last byte."""
 

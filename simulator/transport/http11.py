@@ -17,10 +17,11 @@ import msgspec
 import trio
 
 from simulator.faults import Fault
+from simulator.hosts import DEFAULT_PORTS
 from simulator.model import Reply
 from simulator.timers import Timers
 from simulator.transport.answer import KnownHeads
-from simulator.transport.base import RESEND_AFTER_S, RESEND_WITHIN_S, Answered, Route
+from simulator.transport.base import HEADERS, RESEND_AFTER_S, RESEND_WITHIN_S, Answered, Route
 from simulator.transport.connection import Connection
 from simulator.transport.failures import fault_of_exception
 from simulator.transport.poll import Poller, Spawn, make_poller
@@ -28,8 +29,6 @@ from simulator.transport.wire import Address, Tls, begin_to_connect, connect
 
 _RESOLVED_FOR_S = 30.0
 _FAILED_FOR_S = 0.5  # long enough for a burst, shorter than the usual back-off: a retry asks anew
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_USER_AGENT = "rft-preflight"
 
 
 class Pool:
@@ -255,7 +254,7 @@ class Http11:
         self._lanes = []
         for route in routes:
             parts = urlsplit(route.url)
-            origin = (parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
+            origin = (parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
             if origin not in self.pools:
                 self.pools[origin] = Pool(origin, timers, self._poller, tls)
             lane = Lane(route, _head(route, parts), self.pools[origin], self._poller.spawn)
@@ -278,12 +277,7 @@ class Http11:
 def _head(route: Route, parts: SplitResult) -> bytes:
     """Return the request's head up to the value of content-length, which comes last."""
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_IN_TARGETS)
-    ours = {
-        "host": parts.netloc,
-        "user-agent": _USER_AGENT,
-        "accept": "application/json",
-        "content-type": "application/json",
-    }
+    ours = {"host": parts.netloc, **HEADERS}
     given = {name.lower() for name, _ in route.headers}
     lines = [f"POST {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in ours.items() if name not in given]

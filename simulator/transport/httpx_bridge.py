@@ -19,7 +19,7 @@ import httpx
 import trio
 
 from simulator.timers import Timers
-from simulator.transport.base import Answered, Exchange, Route
+from simulator.transport.base import HEADERS, Answered, Exchange, Route
 from simulator.transport.httpx_call import Call
 from simulator.transport.httpx_pool import Pool
 from simulator.transport.proxies import proxy_of
@@ -106,12 +106,7 @@ class HttpxBridge:
 def _request(call: Call, pool: Pool) -> httpx.Request:
     """Return the request with our headers and the job's and no others; httpx.InvalidURL."""
     url = httpx.URL(call.route.url)
-    ours = {
-        "host": url.netloc.decode("ascii"),
-        "user-agent": "rft-preflight",
-        "accept": "application/json",
-        "content-type": "application/json",
-    }
+    ours = {"host": url.netloc.decode("ascii"), **HEADERS}
     given = {name.lower() for name, _ in call.route.headers}
     pairs = [pair for pair in ours.items() if pair[0] not in given]
     pairs += [pair for pair in call.route.headers if pair[0].lower() not in _FRAMING]

@@ -11,12 +11,10 @@ from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined
 import msgspec
 
 from simulator.errors import InputError
-from simulator.hosts import is_loopback_host
+from simulator.hosts import DEFAULT_PORTS, is_loopback_host
 
 if TYPE_CHECKING:
     import httpx
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -63,5 +61,5 @@ def _is_excepted(host: str, port: int | None, scheme: str, environ: Mapping[str,
     if variable is None:
         return False
     # The standard library would take the end of an IPv6 address for a port.
-    subject = host if ":" in host else f"{host}:{port or _DEFAULT_PORTS[scheme]}"
+    subject = host if ":" in host else f"{host}:{port or DEFAULT_PORTS[scheme]}"
     return bool(proxy_bypass_environment(subject, {"no": environ[variable]}))

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.text import Text
 
-from reports.endpoint_facts import endpoint_table, fates, span
+from reports.endpoint_facts import endpoint_table, span, varied
 from reports.findings import STYLES, Parts, advice, alike, brief, evidence, name_of, tally, verdict_of
 from reports.layout import Entry, block, hanging, section
 from reports.terminal import BADGES, WIDTH, files_line
@@ -135,7 +135,7 @@ def _hint(findings: Sequence[Finding]) -> Iterator[RenderableType]:
 
 
 def _facts(checked: CheckSummary, written: Sequence[str], out_dir: str) -> Iterator[RenderableType]:
-    yield from fates(checked.endpoints)
+    yield from varied(checked.endpoints)
     if checked.left_out:
         yield section("left out", [Text(brief(sentence)) for sentence in checked.left_out])
     yield from files_line(written, out_dir)

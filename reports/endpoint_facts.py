@@ -62,7 +62,7 @@ _COLUMNS: dict[str, tuple[JustifyMethod, Callable[[EndpointFacts], str]]] = {
 """Title -> side, and what stands there; "" where nothing is known."""
 
 
-def fates(endpoints: Sequence[EndpointFacts]) -> Iterator[RenderableType]:
+def varied(endpoints: Sequence[EndpointFacts]) -> Iterator[RenderableType]:
     """Yield what became of the arguments, and of the answers, that a model may well write."""
     for label, of in _VARIED.items():
         rows = [
@@ -89,17 +89,17 @@ _LONGEST_NAME = 28
 
 def _counted(said: Collection[str]) -> str:
     """Return `5 soft errors, 2 refused (4xx), 1 answered`, the most frequent first; scores are one kind."""
-    scores = [float(scored[1]) for fate in said if (scored := _SCORED.fullmatch(fate))]
-    kinds = Counter(f"scored {span(scores)}" if _SCORED.fullmatch(fate) else _kind(fate) for fate in said)
+    scores = [float(scored[1]) for word in said if (scored := _SCORED.fullmatch(word))]
+    kinds = Counter(f"scored {span(scores)}" if _SCORED.fullmatch(word) else _kind(word) for word in said)
     return ", ".join(
         counted(times, kind) if kind == "soft error" else f"{count(times)} {kind}"
         for kind, times in kinds.most_common()
     )
 
 
-def _kind(fate: str) -> str:
-    known = (kind for begin, kind in _KINDS.items() if fate.startswith(begin))
-    return next(known, plain(fate).replace("_", " "))
+def _kind(word: str) -> str:
+    known = (kind for begin, kind in _KINDS.items() if word.startswith(begin))
+    return next(known, plain(word).replace("_", " "))
 
 
 def span(values: Collection[float]) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from simulator.checks.caller import Attempt, Caller
-from simulator.checks.fate import Answered, Fate
+from simulator.checks.response import Answered, ResponseKind
 from simulator.checks.specimen import Ordinary
 from simulator.findings import found
 from simulator.model import Finding, Item, ToolCall
@@ -85,12 +85,12 @@ VARIATIONS: dict[str, Variation] = {
 }
 _CANNOT_BE_RIGHT = ("no JSON", "no object", "a required field missing")
 
-_CODES: dict[Fate, str] = {
-    Fate.CRASHED: "tool.crashes_on_arguments",
-    Fate.HUNG: "tool.hangs_on_arguments",
-    Fate.MALFORMED: "endpoint.malformed",
-    Fate.TOO_LARGE: "endpoint.answer_too_large",
-    Fate.REDIRECTED: "endpoint.redirects",
+_CODES: dict[ResponseKind, str] = {
+    ResponseKind.CRASHED: "tool.crashes_on_arguments",
+    ResponseKind.HUNG: "tool.hangs_on_arguments",
+    ResponseKind.MALFORMED: "endpoint.malformed",
+    ResponseKind.TOO_LARGE: "endpoint.answer_too_large",
+    ResponseKind.REDIRECTED: "endpoint.redirects",
 }
 
 
@@ -100,10 +100,10 @@ async def check_arguments(caller: Caller, ordinary: Ordinary, said: dict[str, st
     answers = await caller.several(caller.tools[name], _variations(caller, ordinary))
     for variation, answered in answers.items():
         said[variation] = answered.said
-        code = _CODES.get(answered.fate)
-        if answered.fate is ordinary.answered.fate:
+        code = _CODES.get(answered.kind)
+        if answered.kind is ordinary.answered.kind:
             code = None  # it is told of the ordinary call
-        if answered.fate is Fate.ANSWERED and variation in _CANNOT_BE_RIGHT:
+        if answered.kind is ResponseKind.ANSWERED and variation in _CANNOT_BE_RIGHT:
             code = "tool.accepts_bad_arguments"
         if code is not None:
             wrong.setdefault(code, []).append((variation, answered))
@@ -145,7 +145,7 @@ async def check_name(caller: Caller, ordinary: Ordinary) -> AsyncIterator[Findin
     tool = caller.tools[ordinary.call.name]
     call = ToolCall("no_such_tool", ordinary.call.arguments)
     answered = await caller.tool(call, caller.new_trace(), ordinary.item, to=tool)
-    code = _BY_NAME.get(answered.fate)
+    code = _BY_NAME.get(answered.kind)
     if code is not None:
         message = f"a call of `no_such_tool`: {answered.told}"
         shares_its_url = any(one.url == tool.url and one is not tool for one in caller.tools.values())
@@ -159,8 +159,8 @@ async def check_name(caller: Caller, ordinary: Ordinary) -> AsyncIterator[Findin
         )
 
 
-_BY_NAME: dict[Fate, str] = {
-    Fate.ANSWERED: "tool.accepts_unknown_name",
-    Fate.CRASHED: "tool.crashes_on_unknown_name",
-    Fate.HUNG: "tool.crashes_on_unknown_name",
+_BY_NAME: dict[ResponseKind, str] = {
+    ResponseKind.ANSWERED: "tool.accepts_unknown_name",
+    ResponseKind.CRASHED: "tool.crashes_on_unknown_name",
+    ResponseKind.HUNG: "tool.crashes_on_unknown_name",
 }

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 import trio
 
-from simulator.checks.fate import CERTAIN, CONFIRMED, Answered, Fate
 from simulator.checks.prober import Asks, Headers, Lane, Prober, Request, Seen, origin_of
+from simulator.checks.response import CERTAIN, CONFIRMED, Answered, ResponseKind
 from simulator.checks.ways import Crowd, Lanes, open_crowd
 from simulator.dialects.base import CallIds, Dialect
 from simulator.faults import MEANING
@@ -147,11 +147,11 @@ class Caller:
     async def _until_certain(self, attempt: Attempt) -> Answered:
         """Make a call again that failed: what fails now and then is another finding than what always does."""
         first = answered = await attempt()
-        for number in range(1, CONFIRMED[answered.fate]):
-            if answered.fate is Fate.THROTTLED:
+        for number in range(1, CONFIRMED[answered.kind]):
+            if answered.kind is ResponseKind.THROTTLED:
                 await trio.sleep(number * THROTTLED_PAUSE_S)
             answered = await attempt()
-            if answered.fate in CERTAIN:
+            if answered.kind in CERTAIN:
                 self.note_failure(first)
                 break
         return answered
@@ -159,7 +159,7 @@ class Caller:
     def note_failure(self, answered: Answered) -> None:
         """Take note of a call that failed where the same one does succeed."""
         name = answered.seen.request.endpoint.name
-        kept = self.throttled if answered.fate is Fate.THROTTLED else self.flaky
+        kept = self.throttled if answered.kind is ResponseKind.THROTTLED else self.flaky
         kept.setdefault(name, []).append(answered)
 
     async def several(self, endpoint: Endpoint, attempts: Mapping[str, Attempt]) -> dict[str, Answered]:
@@ -172,7 +172,7 @@ class Caller:
 
         async def one(name: str, attempt: Attempt) -> None:
             async with limiter:
-                if not any(answered.fate is Fate.HUNG for answered in answers.values()):
+                if not any(answered.kind is ResponseKind.HUNG for answered in answers.values()):
                     answers[name] = await attempt()
 
         async with trio.open_nursery() as nursery:

@@ -8,8 +8,8 @@ import msgspec
 
 from simulator.checks import wire
 from simulator.checks.caller import Ask, Caller, How
-from simulator.checks.fate import Answered, Fate
 from simulator.checks.prober import Headers
+from simulator.checks.response import Answered, ResponseKind
 from simulator.faults import Violation
 from simulator.findings import found
 from simulator.hosts import is_loopback
@@ -24,13 +24,13 @@ _BY_STATUS: dict[int, str] = {
     405: "endpoint.not_there",
     410: "endpoint.not_there",
 }
-_BY_FATE: dict[Fate, str] = {
-    Fate.REFUSED: "endpoint.refuses",
-    Fate.REDIRECTED: "endpoint.redirects",
-    Fate.CRASHED: "endpoint.fails",
-    Fate.HUNG: "endpoint.no_answer",
-    Fate.TOO_LARGE: "endpoint.answer_too_large",
-    Fate.MALFORMED: "endpoint.malformed",
+_BY_KIND: dict[ResponseKind, str] = {
+    ResponseKind.REFUSED: "endpoint.refuses",
+    ResponseKind.REDIRECTED: "endpoint.redirects",
+    ResponseKind.CRASHED: "endpoint.fails",
+    ResponseKind.HUNG: "endpoint.no_answer",
+    ResponseKind.TOO_LARGE: "endpoint.answer_too_large",
+    ResponseKind.MALFORMED: "endpoint.malformed",
 }
 _BY_VIOLATION: dict[Violation, str] = {
     Violation.MISSING_TYPE: "tool.type",
@@ -92,25 +92,25 @@ def judge_ordinary(caller: Caller, endpoint: Endpoint, answered: Answered) -> It
 
 def is_usable(answered: Answered) -> bool:
     """Tell whether variations on this ordinary call are worth sending."""
-    return _BY_STATUS.get(answered.seen.status) is None and answered.fate in {
-        Fate.ANSWERED,
-        Fate.SOFT_ERROR,
-        Fate.REFUSED,
-        Fate.MALFORMED,
-        Fate.TOO_LARGE,
+    return _BY_STATUS.get(answered.seen.status) is None and answered.kind in {
+        ResponseKind.ANSWERED,
+        ResponseKind.SOFT_ERROR,
+        ResponseKind.REFUSED,
+        ResponseKind.MALFORMED,
+        ResponseKind.TOO_LARGE,
     }
 
 
 def _code_of(endpoint: Endpoint, answered: Answered) -> str | None:
-    if answered.fate is Fate.THROTTLED:
+    if answered.kind is ResponseKind.THROTTLED:
         return "limits.throttled"
     if answered.reading.fault in wire.CODES:
         return wire.CODES[answered.reading.fault]
-    if answered.fate is Fate.REFUSED and answered.seen.status in _BY_STATUS:
+    if answered.kind is ResponseKind.REFUSED and answered.seen.status in _BY_STATUS:
         return _BY_STATUS[answered.seen.status]
-    if answered.fate in {Fate.REFUSED, Fate.MALFORMED} and endpoint.kind == "grader":
+    if answered.kind in {ResponseKind.REFUSED, ResponseKind.MALFORMED} and endpoint.kind == "grader":
         return "grader.no_score"
-    return _BY_FATE.get(answered.fate)
+    return _BY_KIND.get(answered.kind)
 
 
 def judge_flaky(caller: Caller) -> Iterator[Finding]:
@@ -194,7 +194,9 @@ async def check_refusals(
             evidence=caller.evidence(answered),
             severity="warning" if is_loopback(endpoint.url) else None,  # nobody else can reach it
         )
-    crashed = {name: one for name, one in answers.items() if one.fate in {Fate.CRASHED, Fate.HUNG}}
+    crashed = {
+        name: one for name, one in answers.items() if one.kind in {ResponseKind.CRASHED, ResponseKind.HUNG}
+    }
     if crashed:
         message = "; ".join(f"{name}: {answered.told}" for name, answered in crashed.items())
         evidence = caller.evidence(next(iter(crashed.values())))
@@ -203,6 +205,6 @@ async def check_refusals(
 
 def _is_taken_for_a_call(answered: Answered, ordinary: Answered) -> bool:
     """Tell whether a request got in: by its answer, or by the very error that the ordinary call is told."""
-    if answered.fate is Fate.SOFT_ERROR:
+    if answered.kind is ResponseKind.SOFT_ERROR:
         return answered.reading.output == ordinary.reading.output
-    return answered.fate is Fate.ANSWERED
+    return answered.kind is ResponseKind.ANSWERED

@@ -7,7 +7,7 @@ import msgspec
 
 from simulator.checks.answers import HONEST, ODD, TRICKS, Sample
 from simulator.checks.caller import AS_THE_TRAINER, Ask, Attempt, Caller, How
-from simulator.checks.fate import Answered, Fate
+from simulator.checks.response import Answered, ResponseKind
 from simulator.findings import found
 from simulator.model import Finding
 
@@ -108,7 +108,7 @@ Judged = Mapping[str, Answered]
 def _failures(caller: Caller, judged: Judged) -> Iterator[Finding]:
     wrong: dict[str, list[tuple[str, Answered]]] = {}
     for name in (*ODD, *TRICKS, *HONEST):
-        code = _BY_FATE.get(judged[name].fate) if name in judged else None
+        code = _BY_KIND.get(judged[name].kind) if name in judged else None
         if code is not None:
             wrong.setdefault(code, []).append((name, judged[name]))
     for code, cases in wrong.items():
@@ -116,13 +116,13 @@ def _failures(caller: Caller, judged: Judged) -> Iterator[Finding]:
         yield _finding(code, message, caller, cases[0][1])
 
 
-_BY_FATE: dict[Fate, str] = {
-    Fate.CRASHED: "grader.crashes_on_answer",
-    Fate.MALFORMED: "grader.crashes_on_answer",
-    Fate.TOO_LARGE: "grader.crashes_on_answer",
-    Fate.REDIRECTED: "grader.crashes_on_answer",
-    Fate.HUNG: "grader.hangs_on_answer",
-    Fate.REFUSED: "grader.refuses_answer",
+_BY_KIND: dict[ResponseKind, str] = {
+    ResponseKind.CRASHED: "grader.crashes_on_answer",
+    ResponseKind.MALFORMED: "grader.crashes_on_answer",
+    ResponseKind.TOO_LARGE: "grader.crashes_on_answer",
+    ResponseKind.REDIRECTED: "grader.crashes_on_answer",
+    ResponseKind.HUNG: "grader.hangs_on_answer",
+    ResponseKind.REFUSED: "grader.refuses_answer",
 }
 
 

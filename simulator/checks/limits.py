@@ -13,8 +13,8 @@ import trio
 
 from simulator.checks.answers import Sample
 from simulator.checks.caller import Caller
-from simulator.checks.fate import TOO_MANY_REQUESTS
 from simulator.checks.prober import Request, origin_of
+from simulator.checks.response import TOO_MANY_REQUESTS
 from simulator.checks.specimen import Ordinary
 from simulator.faults import Fault
 from simulator.findings import found

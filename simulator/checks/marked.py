@@ -8,8 +8,8 @@ from typing import Any
 import trio
 
 from simulator.checks.caller import Caller, How
-from simulator.checks.fate import CERTAIN, Answered
 from simulator.checks.prober import Asks
+from simulator.checks.response import CERTAIN, Answered
 from simulator.dialects.base import CallIds
 from simulator.findings import found
 from simulator.job.scenariofile import CheckCall, CheckState
@@ -41,7 +41,7 @@ async def check_marked(
     missing = [
         answered
         for answered in await _read_widely(writer)
-        if answered.fate in CERTAIN and writer.mark not in answered.reading.output
+        if answered.kind in CERTAIN and writer.mark not in answered.reading.output
     ]
     if missing:
         message = (
@@ -78,7 +78,7 @@ async def _acting_twice(caller: Caller, state: CheckState, item: Item) -> AsyncI
         for _ in range(times):
             await rollout.write(ids)
         read.append(await rollout.read())
-    if not all(answered.fate in CERTAIN for answered in read):
+    if not all(answered.kind in CERTAIN for answered in read):
         return
     once, again, twice = (answered.reading.output for answered in read)
     differs = twice != once if once == again else twice.count(mark) > max(once.count(mark), again.count(mark))

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from simulator.checks.caller import AS_THE_TRAINER, Ask, Caller, How
-from simulator.checks.fate import Answered, Fate
+from simulator.checks.response import Answered, ResponseKind
 from simulator.dialects.base import CallIds
 from simulator.job.scenario import Scenario
 from simulator.model import Item, Outcome, Split, ToolCall
@@ -107,7 +107,7 @@ async def _rollout(
                 return Played(item, trace_id, tuple(calls), None)
             answered = await _call(caller, call, trace_id, item)
             calls.append((call, answered))
-            if answered.fate not in _GOES_ON:
+            if answered.kind not in _GOES_ON:
                 return Played(item, trace_id, tuple(calls), None)
             outcomes.append(_outcome(caller, call, answered))
             if answered.seen.seconds > LONG_S:
@@ -116,7 +116,13 @@ async def _rollout(
 
 
 _NOTHING_YET: Seen = ()
-_GOES_ON = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED, Fate.TOO_LARGE, Fate.MALFORMED}
+_GOES_ON = {
+    ResponseKind.ANSWERED,
+    ResponseKind.SOFT_ERROR,
+    ResponseKind.REFUSED,
+    ResponseKind.TOO_LARGE,
+    ResponseKind.MALFORMED,
+}
 
 
 async def _call(caller: Caller, call: ToolCall, trace_id: str, item: Item) -> Answered:
@@ -148,13 +154,16 @@ def _best(played: Sequence[Played]) -> dict[str, Ordinary]:
     for one in played:
         for call, answered in one.calls:
             known = best.get(call.name)
-            if known is None or _RANK[answered.fate] < _RANK[known.answered.fate]:
+            if known is None or _RANK[answered.kind] < _RANK[known.answered.kind]:
                 best[call.name] = Ordinary(one.item, call, answered)
     return best
 
 
-_RANK = {fate: rank for rank, fate in enumerate((Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED))}
-_RANK.update({fate: len(_RANK) for fate in Fate if fate not in _RANK})
+_RANK = {
+    kind: rank
+    for rank, kind in enumerate((ResponseKind.ANSWERED, ResponseKind.SOFT_ERROR, ResponseKind.REFUSED))
+}
+_RANK.update({kind: len(_RANK) for kind in ResponseKind if kind not in _RANK})
 
 
 def _by_schema(

@@ -16,7 +16,7 @@ import trio
 
 from simulator.checks.acting import says_it_acts
 from simulator.checks.caller import Caller, How
-from simulator.checks.fate import CERTAIN, CONFIRMED, Answered, Fate
+from simulator.checks.response import CERTAIN, CONFIRMED, Answered, ResponseKind
 from simulator.checks.specimen import Played
 from simulator.checks.ways import Ways
 from simulator.dialects.base import CallIds
@@ -56,7 +56,7 @@ class Performance(msgspec.Struct, frozen=True):
     @property
     def throttled(self) -> list[Answered]:
         """The calls that a limit of the endpoint's own refused."""
-        return [answered for answered in self.answers if answered.fate is Fate.THROTTLED]
+        return [answered for answered in self.answers if answered.kind is ResponseKind.THROTTLED]
 
 
 Beside = Callable[[int], Awaitable[None]]
@@ -69,7 +69,7 @@ def tune_of(one: Played, ordinary: Sequence[ToolCall], *, graded: bool) -> Tune 
     Those that change something come first, so that the others can show it. None without any.
     """
     usable = {call.name for call in ordinary}
-    own = [call for call, how in one.calls if how.fate in CERTAIN and call.name in usable]
+    own = [call for call, how in one.calls if how.kind in CERTAIN and call.name in usable]
     calls = own[: MOST_CALLS // 2]
     calls += [call for call in ordinary if call.name not in {call.name for call in calls}]
     calls = sorted(calls[:MOST_CALLS], key=lambda call: not says_it_acts(call.name))
@@ -116,7 +116,7 @@ async def check_state(caller: Caller, tunes: Sequence[Tune], left_out: list[str]
 def _compared(alone: Performance, other: Performance) -> list[bool | None]:
     """Tell for each position whether the same was heard; None where a call failed, and nothing follows."""
     return [
-        _heard(one) == _heard(two) if one.fate in CERTAIN and two.fate in CERTAIN else None
+        _heard(one) == _heard(two) if one.kind in CERTAIN and two.kind in CERTAIN else None
         for one, two in zip(alone.answers, other.answers, strict=True)
     ]
 
@@ -180,7 +180,7 @@ async def _over_many_connections(
             break
     if len(different) < _TELLS:
         for one, at in different:
-            if one.answers[at].fate not in CERTAIN:
+            if one.answers[at].kind not in CERTAIN:
                 caller.note_failure(one.answers[at])
         return None
     in_turn = [await _perform_alone(caller, tune) for _ in range(SCATTERED)]
@@ -202,7 +202,7 @@ Differences = list[tuple["Performance", int]]
 def _burst_finding(
     caller: Caller, tune: Tune, alone: Performance, different: Differences, pinned: Differences
 ) -> Finding:
-    answered = [(one, at) for one, at in pinned if one.answers[at].fate in CERTAIN]
+    answered = [(one, at) for one, at in pinned if one.answers[at].kind in CERTAIN]
     if not pinned:
         code, examples, how = "state.lost", different, "over other connections"
     elif answered:
@@ -244,15 +244,15 @@ async def _at_once(caller: Caller, tune: Tune) -> AsyncIterator[Finding]:
     for call in {call.name: call for call in tune.calls}.values():
         again = Tune(tune.item, (call,) * AT_ONCE, None)
         in_turn = [await _perform_alone(caller, again) for _ in range(2)]
-        for _ in range(CONFIRMED[Fate.CRASHED]):
+        for _ in range(CONFIRMED[ResponseKind.CRASHED]):
             at_once = await _simultaneously(caller, again)
             if at_once.throttled:
                 return  # nothing can be told where calls at the same time are refused
-            failed = next((at for at, one in enumerate(at_once.answers) if one.fate not in CERTAIN), None)
+            failed = next((at for at, one in enumerate(at_once.answers) if one.kind not in CERTAIN), None)
             if failed is None:
                 break
         if failed is not None:
-            if any(one.fate not in CERTAIN for one in in_turn[0].answers):
+            if any(one.kind not in CERTAIN for one in in_turn[0].answers):
                 continue  # it fails by itself
             said = at_once.answers[failed].told
             message = f"{AT_ONCE} calls of {call.name} by one rollout at once: {said}; in turn they succeed"
@@ -322,7 +322,7 @@ async def _perform_alone(caller: Caller, tune: Tune) -> Performance:
     async with caller.lanes() as lanes:
         performance = await _perform(caller, tune, lanes)
     for answered in performance.answers[: len(tune.calls)]:
-        if answered.fate not in CERTAIN:
+        if answered.kind not in CERTAIN:
             caller.note_failure(answered)
     return performance
 
@@ -340,7 +340,7 @@ def _first_difference(alone: Performance, other: Performance, stable: Sequence[b
     What follows a 429 does not count: a call that was refused left nothing for the next ones.
     """
     for at, (one, two, counts) in enumerate(zip(alone.answers, other.answers, stable, strict=True)):
-        if two.fate is Fate.THROTTLED:
+        if two.kind is ResponseKind.THROTTLED:
             return None
         if counts and _heard(one) != _heard(two):
             return at

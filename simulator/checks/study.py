@@ -15,8 +15,8 @@ from simulator.checks import arguments, contract, grader, limits, marked, specim
 from simulator.checks.acting import says_it_acts
 from simulator.checks.answers import Sample, sample_of
 from simulator.checks.caller import Ask, Caller
-from simulator.checks.fate import CERTAIN, Answered, Fate
 from simulator.checks.prober import origin_of
+from simulator.checks.response import CERTAIN, Answered, ResponseKind
 from simulator.checks.specimen import Specimens
 from simulator.errors import InputError, PolicyError
 from simulator.findings import found
@@ -119,7 +119,7 @@ class Study:
         self.sample = sample = sample_of(self.scenario, self.specimens, items, self.caller)
         answered = await grader.ask_grader(self.caller, sample)(self.caller.patiently)
         self.caller.note_ordinary(answered)
-        if answered.fate in {Fate.CRASHED, Fate.MALFORMED} and sample.reference is not None:
+        if answered.kind in {ResponseKind.CRASHED, ResponseKind.MALFORMED} and sample.reference is not None:
             right = msgspec.structs.replace(sample, answer=sample.reference)
             second = await grader.ask_grader(self.caller, right)()
             if second.reading.score is not None:
@@ -230,7 +230,7 @@ class Study:
         rate = judge.rate_limit if judge is not None else None
         graded = graded and (rate is None or rate >= state.SCATTERED)  # or the trainer would not send so many
         ordinary = {name: one for name, one in self.specimens.ordinary.items() if name in tools}
-        calls = [one.call for one in ordinary.values() if one.answered.fate in CERTAIN]
+        calls = [one.call for one in ordinary.values() if one.answered.kind in CERTAIN]
         tunes = [
             tune
             for one in self.specimens.played

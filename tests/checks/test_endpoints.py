@@ -30,46 +30,69 @@ def test_nothing_is_found_of_a_healthy_server(tmp_path):
 @pytest.mark.parametrize("code", broken.BROKEN)
 def test_a_broken_server_is_found_out(code, tmp_path):
     server = broken.BROKEN[code]()
-    _, findings = check_server(server, tmp_path, HASTY if isinstance(server, broken.Hangs) else QUICK)
+    _, findings = check_server(
+        server, tmp_path, HASTY if isinstance(server, broken.contract.Hangs) else QUICK
+    )
     assert codes(findings) == {code}
     assert all(finding.endpoint in {"look_up", "judge"} for finding in findings)
 
 
-@pytest.mark.parametrize("name", broken.CRASHES)
+@pytest.mark.parametrize("name", broken.arguments.CRASHES)
 def test_a_tool_that_crashes_on_some_arguments(name, tmp_path):
-    summary, (finding,) = check_server(broken.CrashesOn(broken.CRASHES[name]), tmp_path)
+    summary, (finding,) = check_server(broken.arguments.CrashesOn(broken.arguments.CRASHES[name]), tmp_path)
     assert (finding.code, finding.endpoint) == ("tool.crashes_on_arguments", "look_up")
     assert f"{name}: 500" in finding.message
     assert summary.endpoints[0].bad_arguments[name] == "500"
 
 
-@pytest.mark.parametrize("name", broken.ODD_ANSWERS)
+@pytest.mark.parametrize("name", broken.grader.ODD_ANSWERS)
 def test_a_grader_that_crashes_on_some_answers(name, tmp_path):
-    _, (finding,) = check_server(broken.CrashesOnAnswers(broken.ODD_ANSWERS[name]), tmp_path)
+    _, (finding,) = check_server(broken.grader.CrashesOnAnswers(broken.grader.ODD_ANSWERS[name]), tmp_path)
     assert finding.code == "grader.crashes_on_answer"
     assert f"{name}: 500" in finding.message
 
 
 def test_answers_that_differ_by_chance_are_not_taken_for_state(tmp_path):
-    _, findings = check_server(broken.OtherwiseAtTimes(), tmp_path)
+    _, findings = check_server(broken.state.OtherwiseAtTimes(), tmp_path)
     assert codes(findings) <= {"state.not_repeatable"}
 
 
 def test_calls_that_are_refused_as_too_many_are_told_as_that_alone(tmp_path):
-    _, findings = check_server(broken.Guarded(), tmp_path)
+    _, findings = check_server(broken.state.Guarded(), tmp_path)
     assert codes(findings) == {"limits.throttled"}
 
 
 def test_a_grader_that_crashes_on_the_policys_own_answer(tmp_path):
-    _, findings = check_server(broken.NumbersAlone(), tmp_path)
+    _, findings = check_server(broken.grader.NumbersAlone(), tmp_path)
     assert codes(findings) == {"grader.crashes_on_answer"}
     assert "the policy's answer: 500, while the reference is graded" in findings[0].message
 
 
 def test_a_grader_that_quietly_gives_a_rollout_nothing_the_second_time(tmp_path):
-    summary, findings = check_server(broken.ForgetsQuietly(), tmp_path)
+    summary, findings = check_server(broken.grader.ForgetsQuietly(), tmp_path)
     assert codes(findings) == {"grader.grades_once"}
     assert summary.endpoints[1].bad_answers["the reference"] == "scored 1"
+
+
+def test_a_score_that_is_no_number_at_all(tmp_path):
+    _, findings = check_server(broken.grader.NaNScore(), tmp_path)
+    assert codes(findings) == {"grader.no_score"}
+
+
+def test_a_policy_that_uses_all_its_calls_still_comes_to_its_answer(tmp_path):
+    answers = set()
+
+    class Listening(Healthy):
+        def grade(self, call):
+            answers.add(call["sample"]["output_text"])
+            return super().grade(call)
+
+    agent = AGENT.replace('yield self.ask("look_up", query="coats", tokens=1)', "\n        ".join(
+        f'yield self.ask("look_up", query="coats {n}", tokens=1)' for n in range(9)
+    ))  # fmt: skip
+    _, findings = check_server(Listening(), tmp_path, agent=agent)  # with the other one, 10 calls
+    assert findings == []
+    assert "a blue coat" in answers
 
 
 def test_a_schema_that_nothing_can_be_generated_from_leaves_the_rest_to_be_checked(tmp_path):
@@ -90,22 +113,22 @@ def test_a_schema_that_nothing_can_be_generated_from_leaves_the_rest_to_be_check
     assert summary.endpoints[0].bad_arguments
 
 
-@pytest.mark.parametrize("name", broken.TRICKED)
+@pytest.mark.parametrize("name", broken.grader.TRICKED)
 def test_a_grader_that_rewards_a_trick(name, tmp_path):
-    _, (finding,) = check_server(broken.Hackable(broken.TRICKED[name]), tmp_path)
+    _, (finding,) = check_server(broken.grader.Hackable(broken.grader.TRICKED[name]), tmp_path)
     assert finding.code == "grader.hackable"
     assert f"{name}: 1" in finding.message
 
 
 def test_an_endpoint_that_answers_late_is_slow(tmp_path, monkeypatch):
     monkeypatch.setattr(wire, "SLOW_S", 0.03)
-    _, findings = check_server(broken.Slow(), tmp_path)
+    _, findings = check_server(broken.limits.Slow(), tmp_path)
     assert codes(findings) == {"endpoint.slow"}
 
 
 def test_a_first_answer_that_took_much_longer_is_a_cold_start(tmp_path, monkeypatch):
     monkeypatch.setattr(wire, "COLD_S", 0.2)
-    _, (finding,) = check_server(broken.StartsCold(), tmp_path)
+    _, (finding,) = check_server(broken.limits.StartsCold(), tmp_path)
     assert finding.code == "wire.cold_start"
     assert "the first answer took 1.0 s" in finding.message
 
@@ -130,9 +153,9 @@ def test_the_rate_is_tried_at_all_endpoints_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("server", "found"),
     [
-        (broken.Busy, {"limits.errors", "limits.rate_not_reached"}),
-        (broken.Throttled, {"limits.throttled"}),
-        (broken.OneByOne, {"limits.rate_not_reached"}),
+        (broken.limits.Busy, {"limits.errors", "limits.rate_not_reached"}),
+        (broken.limits.Throttled, {"limits.throttled"}),
+        (broken.limits.OneByOne, {"limits.rate_not_reached"}),
     ],
 )
 def test_a_server_that_cannot_keep_up(server, found, tmp_path):
@@ -142,7 +165,7 @@ def test_a_server_that_cannot_keep_up(server, found, tmp_path):
 
 def test_a_program_that_is_late_itself_says_nothing_of_the_rate(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "MOST_LATE_S", -1.0)
-    summary, findings = check_server(broken.OneByOne(), tmp_path, WITH_RATE)
+    summary, findings = check_server(broken.limits.OneByOne(), tmp_path, WITH_RATE)
     assert findings == []
     assert any("this program itself was" in sentence for sentence in summary.left_out)
     assert all(endpoint.rate_per_s is None for endpoint in summary.endpoints)
@@ -182,14 +205,14 @@ def test_many_urls_of_one_host_share_what_it_is_sent():
 
 @pytest.mark.usefixtures("_never_late")
 def test_retry_after_is_told(tmp_path):
-    _, findings = check_server(broken.Throttled(), tmp_path, WITH_RATE)
+    _, findings = check_server(broken.limits.Throttled(), tmp_path, WITH_RATE)
     (finding,) = [finding for finding in findings if finding.code == "limits.throttled"]
     assert "Retry-After: 7" in finding.message
 
 
 def test_a_check_that_takes_too_long_says_so(tmp_path):
     orders = Orders(rate_s=0.0, answer_limit_s=30.0, time_limit_s=0.5)
-    _, findings = check_server(broken.Hangs(), tmp_path, orders)
+    _, findings = check_server(broken.contract.Hangs(), tmp_path, orders)
     assert codes(findings) == {"check.unfinished"}
 
 
@@ -208,7 +231,7 @@ def test_an_excluded_tool_is_never_called(tmp_path):
 
 
 def test_secrets_are_not_in_what_was_seen(tmp_path):
-    class Telling(broken.Fails):
+    class Telling(broken.contract.Fails):
         def handle(self, method, path, headers, raw):
             answer = super().handle(method, path, headers, raw)
             return answer._replace(body={"error": f"not with {headers}"}) if answer.status == 503 else answer
@@ -220,7 +243,7 @@ def test_secrets_are_not_in_what_was_seen(tmp_path):
 
 
 def test_evidence_is_cut_and_on_one_line(tmp_path):
-    class Endless(broken.Fails):
+    class Endless(broken.contract.Fails):
         def tool(self, call):
             return super().tool(call)._replace(body={"error": "a\nb" * 100_000})
 

@@ -90,6 +90,25 @@ class ActsTwice(Notebook):
         return super().tool(call)
 
 
+class BusyNotebook(Notebook):
+    """Fails reads of which more than eight come at once; what was written is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = 0
+
+    def tool(self, call):
+        with self.lock:
+            self.reading += 1
+            full = self.reading > 8
+        try:
+            threading.Event().wait(0.05)
+            return Answer(503, {"error": "full"}) if full else super().tool(call)
+        finally:
+            with self.lock:
+                self.reading -= 1
+
+
 class Forgets(Notebook):
     def write(self, trace_id, text):
         pass
@@ -102,6 +121,7 @@ class Forgets(Notebook):
         (OneForAll, {"state.shared", "state.not_repeatable"}),
         (ByThread, {"state.lost"}),
         (ActsTwice, {"state.acts_twice"}),
+        (BusyNotebook, {"limits.at_once"}),
     ],
 )
 def test_calls_that_the_scenario_names(server, found, tmp_path):

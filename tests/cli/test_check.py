@@ -11,7 +11,8 @@ from junitparser import Failure, JUnitXml
 
 from simulator.cli.main import invoke
 from simulator.findings import RULES
-from tests.checks.broken import CrashesOn, Hangs, no_json
+from tests.checks.broken.arguments import CrashesOn, no_json
+from tests.checks.broken.contract import Hangs
 from tests.checks.healthy import KEY, Healthy, serving
 from tests.checks.lab import write_job
 

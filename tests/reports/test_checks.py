@@ -12,7 +12,7 @@ from rich.text import Text
 
 from reports.check_json import check_to_json
 from reports.check_terminal import render_check, render_findings
-from reports.endpoint_facts import fates
+from reports.endpoint_facts import varied
 from reports.files import CHECK_REPORTS, write_check_reports
 from reports.findings import alike
 from reports.junit import check_to_junit
@@ -134,7 +134,7 @@ def test_only_what_is_known_of_endpoints_is_in_the_table():
 )
 def test_what_became_of_bad_calls_is_counted(said, told):
     facts = msgspec.structs.replace(SEARCH, bad_arguments=dict(enumerate(said)), bad_answers={})
-    (row,) = fates([facts])
+    (row,) = varied([facts])
     assert shown(row).split() == ["bad", "calls", "search", *told.split()]
 
 

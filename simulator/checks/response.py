@@ -10,7 +10,7 @@ from simulator.faults import Fault
 from simulator.model import Reading
 
 
-class Fate(Enum):
+class ResponseKind(Enum):
     """What became of a probe, as its sender sees it."""
 
     ANSWERED = "answered"
@@ -24,12 +24,12 @@ class Fate(Enum):
     THROTTLED = "throttled"
 
 
-_FATES: dict[Fault, Fate] = {
-    Fault.TIMEOUT: Fate.HUNG,
-    Fault.HTTP_4XX: Fate.REFUSED,
-    Fault.HTTP_3XX: Fate.REDIRECTED,
-    Fault.TOO_LARGE: Fate.TOO_LARGE,
-    Fault.MALFORMED_ANSWER: Fate.MALFORMED,
+_KINDS: dict[Fault, ResponseKind] = {
+    Fault.TIMEOUT: ResponseKind.HUNG,
+    Fault.HTTP_4XX: ResponseKind.REFUSED,
+    Fault.HTTP_3XX: ResponseKind.REDIRECTED,
+    Fault.TOO_LARGE: ResponseKind.TOO_LARGE,
+    Fault.MALFORMED_ANSWER: ResponseKind.MALFORMED,
 }
 
 
@@ -42,10 +42,10 @@ _TOLD: dict[Fault, str] = {
     Fault.TOO_LARGE: "an answer over 1 MB",
 }
 
-CERTAIN = {Fate.ANSWERED, Fate.SOFT_ERROR, Fate.REFUSED}
-"""Fates that an endpoint chose; the others may be an accident."""
+CERTAIN = {ResponseKind.ANSWERED, ResponseKind.SOFT_ERROR, ResponseKind.REFUSED}
+"""Kinds that an endpoint chose; the others may be an accident."""
 
-CONFIRMED = {**dict.fromkeys(Fate, 3), **dict.fromkeys(CERTAIN, 1), Fate.HUNG: 1}
+CONFIRMED = {**dict.fromkeys(ResponseKind, 3), **dict.fromkeys(CERTAIN, 1), ResponseKind.HUNG: 1}
 """How often a call must end so, for that to be no accident; a hang is waited for long enough."""
 
 TOO_MANY_REQUESTS = 429
@@ -59,20 +59,20 @@ class Answered(msgspec.Struct, frozen=True):
     ids: CallIds | None = None
 
     @property
-    def fate(self) -> Fate:
+    def kind(self) -> ResponseKind:
         """What became of it; whatever is neither an answer nor listed elsewhere is a crash."""
         if self.seen.status == TOO_MANY_REQUESTS:
-            return Fate.THROTTLED
+            return ResponseKind.THROTTLED
         if self.reading.fault is None:
-            return Fate.SOFT_ERROR if self.reading.soft_error else Fate.ANSWERED
-        return _FATES.get(self.reading.fault, Fate.CRASHED)
+            return ResponseKind.SOFT_ERROR if self.reading.soft_error else ResponseKind.ANSWERED
+        return _KINDS.get(self.reading.fault, ResponseKind.CRASHED)
 
     @property
     def said(self) -> str:
         """What became of it, as tables say it: `400`, `soft error`, `answered`, or a fault's name."""
         if self.reading.fault in {Fault.HTTP_3XX, Fault.HTTP_4XX, Fault.HTTP_5XX}:
             return str(self.seen.status)
-        return str(self.reading.fault or self.fate.value)
+        return str(self.reading.fault or self.kind.value)
 
     @property
     def told(self) -> str:

@@ -59,17 +59,17 @@ async def play(
     make_policy: PolicyFactory,
     items: Sequence[Item],
     choices: Callable[[], Mapping[tuple[Split, int], ToolChoices]],
-    dead: Collection[str],
+    callable_tools: Collection[str],
 ) -> Specimens:
     """Play rollouts until every tool has been called, and call by the schema what no policy calls.
 
-    `items` are those that `make_policy` was prepared for, and `choices` makes the calls for; `dead` are tools
-    not to be called.
+    `items` are those that `make_policy` was prepared for, and `choices` makes the calls for; a policy may
+    well call other tools than those that can be called.
     """
-    wanted = caller.tools.keys() - set(dead)
+    wanted = set(callable_tools)
     played: list[Played] = []
     for number, item in enumerate(items[:MOST_ROLLOUTS]):
-        played.append(await _rollout(caller, make_policy, item, number, dead))
+        played.append(await _rollout(caller, make_policy, item, number, callable_tools))
         if not wanted - {call.name for one in played for call, _ in one.calls}:
             break
     ordinary = _best(played)
@@ -88,9 +88,9 @@ async def play(
 
 
 async def _rollout(
-    caller: Caller, make_policy: PolicyFactory, item: Item, number: int, dead: Collection[str]
+    caller: Caller, make_policy: PolicyFactory, item: Item, number: int, callable_tools: Collection[str]
 ) -> Played:
-    """Play one rollout's calls one after another; it ends where a call fails, or would go to a dead tool."""
+    """Play one rollout's calls one after another; it ends where a call fails, or cannot be made."""
     policy = make_policy(item, random.Random(number))
     trace_id, seen = caller.new_trace(), _NOTHING_YET
     calls: list[tuple[ToolCall, Answered]] = []
@@ -103,7 +103,7 @@ async def _rollout(
             return Played(item, trace_id, tuple(calls), None)
         outcomes = []
         for call in turn.calls[: most - len(calls)]:
-            if call.name in dead:
+            if call.name not in callable_tools:
                 return Played(item, trace_id, tuple(calls), None)
             answered = await _call(caller, call, trace_id, item)
             calls.append((call, answered))

@@ -86,7 +86,7 @@ class Study:
         """Play a few rollouts one by one, and grade what they answered."""
         self.watch("ordinary calls")
         alive = {e.name for e in self.endpoints if self.reached(e)}
-        dead = {tool.name for tool in self.scenario.job.tools} - alive
+        tools = alive & self.caller.tools.keys()
         items = specimen.items_of(self.scenario)
         if not items:
             self.left_out.append("all endpoints: the datasets have no usable row to call them with")
@@ -96,13 +96,12 @@ class Study:
         make = partial(policy_factory, self.scenario, items, self._note_schema)
         try:
             policy = await trio.to_thread.run_sync(make, abandon_on_cancel=True)
-            self.specimens = await specimen.play(self.caller, policy, items, choices, dead)
+            self.specimens = await specimen.play(self.caller, policy, items, choices, tools)
         except (InputError, PolicyError) as error:
             self.findings.append(found("scenario.unusable", f"the policy cannot be played: {error}"))
             return
-        for name in sorted(alive - self.specimens.ordinary.keys()):
-            if name in self.caller.tools:
-                self.left_out.append(f"{name}: neither the policy nor a row's schema says how to call it")
+        for name in sorted(tools - self.specimens.ordinary.keys()):
+            self.left_out.append(f"{name}: neither the policy nor a row's schema says how to call it")
         for name, ordinary in self.specimens.ordinary.items():
             self._judge(self.caller.tools[name], ordinary.answered, specimen.ask_tool(self.caller, ordinary))
         if self.caller.grader is not None and self.caller.grader.name in alive:

@@ -59,7 +59,7 @@ def _scripted(config: PolicyConfig, scenario: Scenario) -> PolicyFactory:
     def make(item: Item, rng: random.Random) -> Policy:
         return policy(item, rng, **config.options)
 
-    return guarded(make, [tool.name for tool in scenario.job.tools])
+    return guarded(make, sorted(scenario.file.tool_names))
 
 
 def _synthetic(config: PolicyConfig, choices: Mapping[tuple[Split, int], ToolChoices]) -> PolicyFactory:

@@ -105,6 +105,20 @@ def test_a_variable_that_is_not_set_is_all_that_is_told_of_its_endpoints(tmp_pat
     assert {finding["code"] for finding in report_in(out)["findings"]} == {"job.variable_unset"}
 
 
+def test_a_tool_whose_variable_is_not_set_leaves_the_grader_to_be_probed(tmp_path):
+    state = '[check.state]\nwrite = { tool = "look_up", arguments = { query = "a" } }\n'
+    state += 'read = { tool = "look_up", arguments = { query = "a" } }\n'
+    with serving(Healthy()) as url:
+        target = write_job(tmp_path, url, toml=state)
+        job = tmp_path / "job.json"
+        job.write_text(job.read_text().replace("COATS_KEY", "ANOTHER_KEY", 1))
+        assert invoke(["check", str(target), "--no-rate", "--out", str(tmp_path / "out")]) == 1
+    report = report_in(tmp_path / "out")
+    assert [finding["code"] for finding in report["findings"]] == ["job.variable_unset"]
+    assert [endpoint["name"] for endpoint in report["endpoints"]] == ["judge"]
+    assert report["endpoints"][0]["first_answer_ms"] > 0
+
+
 def test_what_can_be_read_is_checked_although_the_rest_cannot(tmp_path):
     endpoints = CrashesOn(no_json)
     with serving(endpoints) as url:

@@ -18,6 +18,20 @@ Split = Literal["train", "valid"]
 PhaseKind = Literal["training", "evaluation", "steady", "rate"]
 LoadMode = Literal["training", "steady", "rate"]
 Severity = Literal["error", "warning", "note"]
+RewardError = Literal[
+    "sample_parse_error",
+    "truncated_observation_error",
+    "unresponsive_reward_error",
+    "invalid_variable_error",
+    "other_error",
+    "python_grader_server_error",
+    "python_grader_runtime_error",
+    "model_grader_server_error",
+    "model_grader_parse_error",
+    "model_grader_refusal_error",
+    "formula_parse_error",
+]
+"""Why a rollout has no score, by the names that the platform's own grader API uses."""
 
 
 # -- what will be submitted ------------------------------------------------------------------------------
@@ -41,12 +55,20 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class Grader(msgspec.Struct, frozen=True):
-    """The job's grader. `endpoint` is None for the types that the platform runs by itself."""
+    """A grader. `endpoint` is None for the types that the platform runs by itself.
+
+    `settings` are the members of such a one's JSON object; `graders` are those inside a `multi`, by keys.
+    """
 
     type: str
     name: str
     endpoint: Endpoint | None = None
     pass_threshold: float | None = None
+    settings: dict[str, Any] = {}
+    graders: dict[str, "Grader"] = {}
+
+    def __repr__(self) -> str:
+        return f"<Grader {self.name} {self.type}>"  # settings may hold secrets
 
 
 class Hyperparameters(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@
 2  job · reports · endpoints_mock       files · what a person reads · a server to practise on
 3  clock arrival timers · transport     time · the wire
 4  engine                               Trio
-5  checks · locust_plugin               probes · gevent, and so never trio
+5  checks · judges · locust_plugin      probes · whoever gives scores · gevent, and so never trio
 6  cli                                  everything
 """
 
@@ -41,7 +41,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulator.engine": FLOOR_0
     | FLOOR_1
     | {"simulator.clock", "simulator.timers", "simulator.transport.base"},
-    "simulator.checks": FLOOR_0 | FLOOR_1 | TRANSPORT | {"simulator.job", "simulator.engine"},
+    **dict.fromkeys(
+        ("simulator.checks", "simulator.judges"),
+        FLOOR_0 | FLOOR_1 | TRANSPORT | {"simulator.job", "simulator.engine"},
+    ),
     "simulator.locust_plugin": FLOOR_0 | FLOOR_1 | {"simulator.job"},
     "simulator.testing": FLOOR_0 | FLOOR_1,
     "simulator.cli": {"simulator", *PACKAGES},

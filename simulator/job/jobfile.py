@@ -1,6 +1,6 @@
 """The job's JSON, as it is submitted or only its `reinforcement` object, read into `model.Job`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,7 +67,7 @@ def read_job(path: Path, environ: Environ | None, complain: Complain = refuse) -
     document = parse(printable(path), text, JobError)
     node = _reinforcement(document)
     job = _job(node, environ, complain)
-    endpoints = (*job.tools, *((job.grader.endpoint,) if job.grader.endpoint else ()))
+    endpoints = (*job.tools, *endpoints_in(job.grader))
     return JobFile(
         path,
         node,
@@ -75,6 +75,14 @@ def read_job(path: Path, environ: Environ | None, complain: Complain = refuse) -
         {"train": document.member("training_file"), "valid": document.member("validation_file")},
         secrets_of(endpoints, text, environ or {}),
     )
+
+
+def endpoints_in(grader: Grader) -> Iterator[Endpoint]:
+    """Yield the endpoints that are asked for a grader's score: its own, and those inside a `multi`."""
+    if grader.endpoint:
+        yield grader.endpoint
+    for inner in grader.graders.values():
+        yield from endpoints_in(inner)
 
 
 def _reinforcement(document: Node) -> Node:
@@ -106,7 +114,7 @@ def _another_thing(value: Any) -> tuple[str, str] | None:
 
 def _job(node: Node, environ: Environ | None, complain: Complain) -> Job:
     tools = _tools(node, environ, complain)
-    grader = attempt(complain, lambda: _grader(node.required("grader", "add the grader object"), environ))
+    grader = attempt(complain, lambda: read_grader(node.required("grader", "add the grader object"), environ))
     if grader and grader.endpoint and grader.endpoint.name in tools:
         name = quoted(grader.endpoint.name)
         message = f"grader and a tool are both named {name}"
@@ -145,7 +153,8 @@ def _tool(node: Node, environ: Environ | None) -> Endpoint:
     return Endpoint(name, "tool", read_url(url, environ), read_headers(node.member("headers"), environ))
 
 
-def _grader(node: Node, environ: Environ | None) -> Grader:
+def read_grader(node: Node, environ: Environ | None) -> Grader:
+    """Read a grader object, and those inside it; raises for the first thing that makes it unusable."""
     kind = node.required("type", "say which grader it is: " + listed(GRADER_TYPES))
     if kind.text() not in GRADER_TYPES:
         raise kind.fail(f"no grader type {quoted(kind.text())} is known", "known: " + listed(GRADER_TYPES))
@@ -160,7 +169,17 @@ def _grader(node: Node, environ: Environ | None) -> Grader:
             _optional(node.member("rate_limit"), _number_in(RANGES[Endpoint]["rate_limit"])),
         )
     threshold = _optional(node.member("pass_threshold"), Node.number)
-    return Grader(kind.value, name or kind.value, endpoint, threshold)
+    inner = node.member("graders") if kind.value == "multi" else None
+    inner = inner if inner and isinstance(inner.value, dict) else None
+    graders = {key: read_grader(one, environ) for key, one in inner.members() if _known(one)} if inner else {}
+    settings = {} if endpoint else node.object()
+    return Grader(kind.value, name or kind.value, endpoint, threshold, settings, graders)
+
+
+def _known(node: Node) -> bool:
+    """Tell whether it can be read as a grader; of one inside a `multi` the lint tells what is wrong."""
+    kind = node.value.get("type") if isinstance(node.value, dict) else None
+    return isinstance(kind, str) and kind in GRADER_TYPES
 
 
 def _hyperparameters(node: Node | None, complain: Complain) -> Hyperparameters:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.job.jobfile import GRADER_TYPES, read_job
+from simulator.job.jobfile import GRADER_TYPES, endpoints_in, read_job
 from simulator.model import Endpoint, Grader, Hyperparameters
 
 from .folder import ENVIRON, JOB
@@ -57,7 +57,18 @@ def test_graders_that_the_platform_runs_are_no_endpoints(folder, kind):
     value = reinforcement() | {
         "grader": {"type": kind, "name": "marks", "pass_threshold": 0.5, "source": "?"}
     }
-    assert read(folder, value).job.grader == Grader(kind, "marks", None, 0.5)
+    assert read(folder, value).job.grader == Grader(kind, "marks", None, 0.5, value["grader"])
+
+
+def test_the_graders_inside_a_multi_are_read_as_far_as_they_are_graders(folder):
+    inner = {
+        "exact": {"type": "string_check"},
+        "odd": {"type": ["x"]},
+        "mine": {"type": "endpoint", "url": "http://h/g"},
+    }
+    grader = read(folder, reinforcement() | {"grader": {"type": "multi", "graders": inner}}).job.grader
+    assert list(grader.graders) == ["exact", "mine"]
+    assert [endpoint.url for endpoint in endpoints_in(grader)] == ["http://h/g"]
 
 
 def test_tools_may_share_a_url_and_have_null_headers(folder):

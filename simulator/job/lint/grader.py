@@ -1,11 +1,12 @@
 """The job's grader as an object: the fields of its type, and of each grader inside a `multi`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
+from simulator.grading import texts
+from simulator.grading.formula import problem_in
 from simulator.job.document import Node
 from simulator.job.jobfile import GRADER_TYPES
-from simulator.job.lint.formula import formula_problem
-from simulator.job.lint.places import elements, member, members, text_of, told
+from simulator.job.lint.places import elements, member, members, some, text_of, told
 from simulator.job.lint.source import source_problem
 from simulator.job.lint.threshold import bounds_of, threshold
 from simulator.job.lint.tokens import shown
@@ -19,8 +20,7 @@ Check = Callable[[Node], Iterator[Trouble]]
 
 INCOMPLETE, UNKNOWN = "grader.incomplete", "grader.unknown_value"
 
-OPERATIONS = ("eq", "ilike", "like", "ne")
-METRICS = ("bleu", "cosine", "fuzzy_match", "gleu", "meteor", *(f"rouge_{n}" for n in range(1, 6)), "rouge_l")
+OPERATIONS, METRICS = tuple(sorted(texts.OPERATIONS)), tuple(sorted(texts.METRICS))
 ROLES = ("assistant", "developer", "system", "user")
 
 
@@ -169,6 +169,14 @@ def _of_multi(node: Node) -> Iterator[Trouble]:
             yield from _fields(grader, {"type": one_of(tuple(sorted(GRADER_TYPES)))})
     if graders and formula and (problem := formula_problem(text_of(formula), [key for key, _ in graders])):
         yield "grader.formula", formula, f"{formula.name} {problem}"
+
+
+def formula_problem(formula: str, graders: Collection[str]) -> str:
+    """Return why the formula cannot be computed from those graders' scores, "" where it can."""
+    problem = problem_in(formula, graders)
+    if not problem:
+        return ""
+    return problem.sentence.format(token=shown(problem.token), graders=some(problem.graders))
 
 
 _MORE: dict[str, Check] = {"label_model": _of_labels, "python": _of_source, "multi": _of_multi}

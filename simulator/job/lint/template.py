@@ -1,15 +1,13 @@
 """Templates of graders: each `{{...}}` is looked up in the rows, and in what a sample has."""
 
-import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
+from simulator.grading.template import NAMESPACES, Path, depth_in, parsed, templates_in
 from simulator.job.document import Node
 from simulator.job.lint.grader import graders_of, type_of
 from simulator.job.lint.places import Spot, member, some, strings, told, told_by_file
 from simulator.job.lint.tokens import conceal
-from simulator.job.locate import Path
 from simulator.job.scenario import Scenario
 from simulator.job.strictjson import quoted
 from simulator.model import Finding
@@ -27,53 +25,6 @@ SAMPLE = ("choices", "output_json", "output_text", "output_tools")
 
 MOST_TEMPLATES = 100
 """Different ones that are looked up in the rows."""
-
-_STEP = re.compile(r"""\.([^.\[\]"']+)|\[\s*(\d{1,9}|"[^"\]]*"|'[^'\]]*')\s*\]""")
-_NAMESPACE = re.compile(r"[^\W\d]\w*")
-
-Template = tuple[str, Path | None]
-"""The namespace and the way from it; None where that cannot be read."""
-
-
-def templates_in(text: str) -> Iterator[str]:
-    """Yield what stands between `{{` and `}}`, without blanks around it."""
-    at = text.find("{{")
-    while at >= 0:
-        end = text.find("}}", at)
-        if end < 0:
-            return
-        at = max(at, text.rfind("{{", at, end))
-        yield text[at + 2 : end].strip()
-        at = text.find("{{", end + 2)
-
-
-def parsed(expression: str) -> Template | None:
-    """Return the template; None for what is none but text in double braces, such as JSON in a prompt."""
-    namespace = _NAMESPACE.match(expression)
-    if not namespace:
-        return None
-    steps, at = list[str | int](), namespace.end()
-    while found := _STEP.match(expression, at):
-        name, index = found.groups()
-        steps.append(name.strip() if name else int(index) if index.isdecimal() else index[1:-1])
-        at = found.end()
-    if at < len(expression):
-        return (namespace[0], None) if namespace[0] in {"item", "sample"} else None
-    return namespace[0], tuple(steps)
-
-
-def depth_in(row: Any, path: Path) -> int:
-    """Return how many steps of the path the row has."""
-    value = row
-    for depth, step in enumerate(path):
-        number = int(step) if str(step).isdecimal() and len(str(step)) < 10 else -1
-        if isinstance(value, dict) and str(step) in value:
-            value = value[str(step)]
-        elif isinstance(value, list) and 0 <= number < len(value):
-            value = value[number]
-        else:
-            return depth
-    return len(path)
 
 
 def templates(scenario: Scenario) -> Iterator[Finding]:
@@ -113,7 +64,7 @@ def _all(scenario: Scenario) -> Iterator[tuple[Node, str]]:
 
 
 def _problem(scenario: Scenario, namespace: str, path: Path | None) -> str:
-    if namespace not in {"item", "sample"}:
+    if namespace not in NAMESPACES:
         return "begins with neither `item` nor `sample`"
     if path is None:
         return "cannot be read: write names after dots, and indexes in brackets"

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from simulator.job.lint.template import depth_in, parsed, templates_in
-
 from .studio import at, findings, only, rows, with_grader
 from .test_grader import changed
 
@@ -18,70 +16,6 @@ def compared(reference, **fields):
 
 def with_field(**fields):
     return {split: rows(split, **fields) for split in ("train", "valid")}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("{{item.a}} and {{ sample.b }}", ["item.a", "sample.b"]),
-        ("{{{item.a}}}", ["item.a"]),
-        ("{{ {{item.a}} }}", ["item.a"]),
-        ("{{item.a", []),
-        ("{item.a}", []),
-        ("{{}}", [""]),
-        ("{{" * 200_000, []),
-    ],
-)
-def test_templates_in_a_text(text, expected):
-    assert list(templates_in(text)) == expected
-
-
-@pytest.mark.parametrize(
-    ("expression", "expected"),
-    [
-        ("item", ("item", ())),
-        ("item.a.b", ("item", ("a", "b"))),
-        ("item.a[0].b", ("item", ("a", 0, "b"))),
-        ("item.a.0", ("item", ("a", "0"))),
-        ("item['a b'][\"c\"]", ("item", ("a b", "c"))),
-        ("item.a-b.ü", ("item", ("a-b", "ü"))),
-        ("item.", ("item", None)),
-        ("item..a", ("item", None)),
-        ("item.a[x]", ("item", None)),
-        ("sample.[", ("sample", None)),
-        ("name", ("name", ())),
-        ('"score": 1', None),
-        ("", None),
-        ("1 + 1", None),
-        ("of course", None),
-    ],
-)
-def test_parsing(expression, expected):
-    assert parsed(expression) == expected
-
-
-ROW = {"a": {"b": [10, {"c": None}]}, "0": {"1": "x"}, "s": "text"}
-
-
-@pytest.mark.parametrize(
-    ("path", "depth"),
-    [
-        ((), 0),
-        (("a",), 1),
-        (("a", "b", 1, "c"), 4),
-        (("a", "b", "1", "c"), 4),
-        (("a", "b", 1, "c", "d"), 4),
-        (("a", "b", 2), 2),
-        (("a", "b", "-1"), 2),
-        (("a", "b", "9" * 5000), 2),
-        (("0", "1"), 2),
-        ((0, 1), 2),
-        (("s", 0), 1),
-        (("x", "y"), 0),
-    ],
-)
-def test_depth(path, depth):
-    assert depth_in(ROW, path) == depth
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Connections: what a client sends becomes requests, and what it is to get is played as a script."""
 
+import itertools
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -30,17 +31,26 @@ def ignore(_delivered: bool) -> None:
 
 
 class Connection:
-    """One client's connection. A request is handed over only when the one before has been answered."""
+    """One client's connection. A request is handed over only when the one before has been answered.
+
+    `number` tells it from others.
+    """
 
     __slots__ = (
         "_done", "_forget", "_handle", "_last", "_loop", "_open", "_reader", "_reading", "_script",
-        "_serving", "_sock", "_unsent",
+        "_serving", "_sock", "_unsent", "number",
     )  # fmt: skip
 
     def __init__(
-        self, sock: socket.socket, loop: Loop, handle: Handler, forget: Callable[["Connection"], None]
+        self,
+        sock: socket.socket,
+        loop: Loop,
+        handle: Handler,
+        forget: Callable[["Connection"], None],
+        number: int = 0,
     ) -> None:
         self._sock, self._loop, self._handle, self._forget = sock, loop, handle, forget
+        self.number = number
         self._reader = Reader()
         self._script: Iterator[Step] = iter(())
         self._done: Done = ignore
@@ -193,6 +203,7 @@ class Listener:
     def __init__(self, sock: socket.socket, loop: Loop, handle: Handler) -> None:
         self._sock, self._loop, self._handle = sock, loop, handle
         self._connections: set[Connection] = set()
+        self._numbers = itertools.count()
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
         stamp_arrivals(sock)
@@ -215,7 +226,8 @@ class Listener:
             for _ in range(_ACCEPTED_AT_ONCE):
                 sock, _ = self._sock.accept()
                 sock.setblocking(False)
-                self._connections.add(Connection(sock, self._loop, self._handle, self._connections.discard))
+                forget, number = self._connections.discard, next(self._numbers)
+                self._connections.add(Connection(sock, self._loop, self._handle, forget, number))
         except BlockingIOError:
             pass
         except OSError:  # aborted before we came to it, or no file descriptor left

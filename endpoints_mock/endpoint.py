@@ -9,12 +9,13 @@ import msgspec
 import trio
 
 from endpoints_mock.behaviour import ColdStart, Dice, Workers
+from endpoints_mock.bias import Bias
 from endpoints_mock.connection import Connection
 from endpoints_mock.domain import Grader, Tool
 from endpoints_mock.http import Answer, Request, error
 from endpoints_mock.loop import Agenda
 from endpoints_mock.record import Log, LogEntry, Record
-from endpoints_mock.settings import Behaviour
+from endpoints_mock.settings import Behaviour, is_biased
 from endpoints_mock.wire_faults import FAULTS, FaultKind, Right
 from simulator.dialects.openai import OpenAI
 
@@ -24,13 +25,16 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """A call that could be read. `work` makes the right answer; ValueError from it is the caller's fault."""
+    """A call that could be read. `work` makes the right answer; ValueError from it is the caller's fault.
+
+    It is given what is to be added to a score.
+    """
 
     trace_id: str
     call_id: str
     name: str
     arguments: str
-    work: Callable[[], Right]
+    work: Callable[[float], Right]
 
 
 Read = Callable[[bytes], Incoming]
@@ -45,7 +49,7 @@ def tool_reader(name: str, tool: Tool) -> Read:
         if request.call.name != name:
             raise ValueError(f"this is the endpoint of `{name}`, not of `{request.call.name[:100]}`")
 
-        def work() -> Right:
+        def work(_shift: float) -> Right:
             arguments = _object(request.call.arguments)
             output = (
                 "Error: the arguments are not a JSON object"
@@ -65,11 +69,11 @@ def grader_reader(name: str, grader: Grader) -> Read:
     def read(body: bytes) -> Incoming:
         request = _DIALECT.read_grader_request(body)
 
-        def work() -> Right:
+        def work(shift: float) -> Right:
             item = _object(request.item)
             if item is None:
                 raise ValueError("the item is not a JSON object")
-            return Right(None, _DIALECT.grader_answer(grader(request.answer, item, request.trace_id)))
+            return Right(None, _DIALECT.grader_answer(grader(request.answer, item, request.trace_id) + shift))
 
         return Incoming(request.trace_id, "", name, request.answer, work)
 
@@ -87,6 +91,7 @@ class Endpoint:
         self.cold_start = ColdStart(behaviour.cold_start_s)
         self.workers = Workers(behaviour.workers, behaviour.order, random.Random(f"{seed}/{name}"), agenda)
         self.dice = Dice(behaviour, seed, name)
+        self.bias = Bias(behaviour, seed, name) if is_biased(behaviour) else None
         self._read = read
 
     def serve(self, request: Request, connection: Connection) -> None:
@@ -130,7 +135,9 @@ class _Call:
         if fate.fault is not None:
             self._kind = FAULTS[fate.fault]
             endpoint.record.faults[fate.fault] += 1
-        self._answer = _right_or_refused(incoming, self._kind)
+        bias, in_flight = endpoint.bias, endpoint.record.in_flight
+        shift = bias.shift(incoming.trace_id, in_flight, self._connection.number) if bias is not None else 0.0
+        self._answer = _right_or_refused(incoming, self._kind, shift)
         self._due = now + fate.service_s
         if fate.service_s:
             endpoint.agenda.call_at(self._due, self._put)
@@ -152,9 +159,9 @@ class _Call:
         endpoint.record.in_flight -= 1
 
 
-def _right_or_refused(incoming: Incoming, kind: FaultKind) -> Answer:
+def _right_or_refused(incoming: Incoming, kind: FaultKind, shift: float) -> Answer:
     try:
-        return kind.alter(incoming.work())
+        return kind.alter(incoming.work(shift))
     except ValueError as problem:
         return error(400, str(problem))
 

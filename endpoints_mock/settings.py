@@ -1,7 +1,7 @@
 """How the mock behaves: settings as structs, as JSON, and as the short texts of a command line."""
 
-from collections.abc import Iterable
-from typing import Literal, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -34,6 +34,12 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cold_start_s nothing is answered until so long after the first request (default 0)
     faults       texts such as `http_500=5%` or `http_500=5%:call`; added to those of the defaults
     slow_body_s  how long the body takes that the fault `slow_body` slows down (default 1)
+
+    Of a grader's scores:
+
+    noise        standard deviation of what is added to each (default 0)
+    load_shift   `-0.07 above 40`: what is added while more calls than that are in flight
+    worker_shift what is added over the connections that the second of two workers accepted (default 0)
     """
 
     service_ms: str | float | None = None
@@ -42,6 +48,9 @@ class EndpointSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cold_start_s: float | None = None
     faults: tuple[str, ...] = ()
     slow_body_s: float | None = None
+    noise: float | None = None
+    load_shift: str | None = None
+    worker_shift: float | None = None
 
 
 class MockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +66,13 @@ class MockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"<MockSettings seed={self.seed} endpoints={sorted(self.endpoints)}>"  # the token stays out
 
 
+class LoadShift(msgspec.Struct, frozen=True):
+    """What is added to scores while more than `above` calls are in flight."""
+
+    by: float
+    above: int
+
+
 class Behaviour(msgspec.Struct, frozen=True):
     """An endpoint's settings, parsed, with the defaults filled in; `workers` 0 is no limit."""
 
@@ -66,6 +82,14 @@ class Behaviour(msgspec.Struct, frozen=True):
     cold_start_s: float
     faults: tuple[FaultRate, ...]
     slow_body_s: float
+    noise: float = 0.0
+    load_shift: LoadShift | None = None
+    worker_shift: float = 0.0
+
+
+def is_biased(behaviour: Behaviour) -> bool:
+    """Tell whether anything is added to scores."""
+    return bool(behaviour.noise or behaviour.load_shift or behaviour.worker_shift)
 
 
 # -- from text
@@ -99,37 +123,55 @@ def parse_fault(text: str, *, where: str = "faults") -> tuple[str, FaultRate]:
     return endpoint, parse_fault_rate(rest, where=where)
 
 
+def parse_load_shift(text: str, *, where: str = "load_shift") -> LoadShift:
+    """Parse `-0.07 above 40`; InputError when it is none."""
+    by, above, limit = text.partition("above")
+    try:
+        shift = LoadShift(_finite(by), int(limit))
+    except ValueError:
+        above = ""
+    if not above or shift.above < 0:
+        raise InputError(f"`{text}` is no shift under load", where=where, remedy="write `-0.07 above 40`")
+    return shift
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not abs(number) <= _LARGEST_SHIFT:
+        raise ValueError
+    return number
+
+
+_LARGEST_SHIFT = 1e6
+
+
 def build_settings(
     *,
-    service_ms: Iterable[str] = (),
-    workers: Iterable[str] = (),
-    cold_start: Iterable[str] = (),
     faults: Iterable[str] = (),
     order: Order = "fifo",
     seed: int = 0,
     token: str | None = None,
     log_requests: bool = False,
+    **texts: Iterable[str],
 ) -> MockSettings:
-    """Build settings from the texts of a command line.
+    """Build settings from the texts of a command line; KeyError for one that no setting has.
 
-    Each text is `ENDPOINT=VALUE`; `*=VALUE`, or VALUE alone, is for all. `cold_start` is in seconds. Faults
-    are written as `parse_fault` reads them. InputError, naming the option, for what cannot be used.
+    `texts` are by option: `service_ms`, `workers`, `cold_start` (seconds), `noise`, `load_shift`,
+    `worker_shift`. Each text is `ENDPOINT=VALUE`; `*=VALUE`, or VALUE alone, is for all. Faults are written
+    as `parse_fault` reads them. InputError, naming the option, for what cannot be used.
     """
     tables: dict[str, dict[str, object]] = {EVERY: {"order": order}}
-    for option, texts, read in (
-        ("service_ms", service_ms, lambda text, where: parse_service(text, where=where).text),
-        ("workers", workers, _whole_number),
-        ("cold_start_s", cold_start, _seconds),
-    ):
-        for text in texts:
+    for option, of_option in texts.items():
+        setting, read = _OPTIONS[option]
+        for text in of_option:
             endpoint, value = _addressed(text)
-            tables.setdefault(endpoint, {})[option] = read(value, f"{option} of {endpoint}")
+            tables.setdefault(endpoint, {})[setting] = read(value, f"{setting} of {endpoint}")
     rates: dict[str, list[str]] = {}
     for text in faults:
         endpoint, _ = parse_fault(text)
         rates.setdefault(endpoint, []).append(text.strip().partition(":")[2])
-    for endpoint, texts in rates.items():
-        tables.setdefault(endpoint, {})["faults"] = texts
+    for endpoint, of_endpoint in rates.items():
+        tables.setdefault(endpoint, {})["faults"] = of_endpoint
     endpoints = {name: msgspec.convert(table, EndpointSettings) for name, table in tables.items()}
     return MockSettings(
         seed=seed, token=token, log_requests=log_requests, defaults=endpoints.pop(EVERY), endpoints=endpoints
@@ -156,11 +198,28 @@ def behaviour_of(settings: MockSettings, name: str, *, is_tool: bool) -> Behavio
         cold_start_s=_first(own.cold_start_s, base.cold_start_s, 0.0),
         faults=_fault_rates(own.faults, base.faults, name, is_tool=is_tool),
         slow_body_s=_first(own.slow_body_s, base.slow_body_s, 1.0),
+        **({} if is_tool else _bias(own, base, name)),
     )
     for field in ("workers", "cold_start_s", "slow_body_s"):
         if not 0 <= getattr(behaviour, field) < 1e6:
             raise InputError("must be a number from 0 to a million", where=f"{field} of {name}")
     return behaviour
+
+
+def _bias(own: EndpointSettings, base: EndpointSettings, name: str) -> dict[str, Any]:
+    """Return what is added to a grader's scores."""
+    load_shift = _first(own.load_shift, base.load_shift, "")
+    added: dict[str, Any] = {
+        "noise": _first(own.noise, base.noise, 0.0),
+        "worker_shift": _first(own.worker_shift, base.worker_shift, 0.0),
+    }
+    for field, value in added.items():
+        if not abs(value) <= _LARGEST_SHIFT or (field == "noise" and value < 0):
+            raise InputError("must be a finite number, and noise at least 0", where=f"{field} of {name}")
+    return {
+        **added,
+        "load_shift": parse_load_shift(load_shift, where=f"load_shift of {name}") if load_shift else None,
+    }
 
 
 def _fault_rates(
@@ -205,6 +264,18 @@ def _whole_number(text: str, where: str) -> int:
     return int(text)
 
 
+def _number(text: str, where: str) -> float:
+    try:
+        return _finite(text)
+    except ValueError:
+        raise InputError(f"`{text}` is no number", where=where, remedy="write one such as `0.1`") from None
+
+
+def _load_shift(text: str, where: str) -> str:
+    parse_load_shift(text, where=where)
+    return text
+
+
 def _seconds(text: str, where: str) -> float:
     try:
         seconds = float(text)
@@ -213,3 +284,14 @@ def _seconds(text: str, where: str) -> float:
     if not 0 <= seconds < 1e6:
         raise InputError(f"`{text}` is no duration", where=where, remedy="write seconds, such as `13.5`")
     return seconds
+
+
+_OPTIONS: dict[str, tuple[str, Callable[[str, str], object]]] = {
+    "service_ms": ("service_ms", lambda text, where: parse_service(text, where=where).text),
+    "workers": ("workers", _whole_number),
+    "cold_start": ("cold_start_s", _seconds),
+    "noise": ("noise", _number),
+    "load_shift": ("load_shift", _load_shift),
+    "worker_shift": ("worker_shift", _number),
+}
+"""Each option of the command line that is given by endpoint: its setting, and what reads a value."""

@@ -13,16 +13,13 @@ from rich.constrain import Constrain
 from rich.text import Text
 
 from reports.endpoint_facts import endpoint_table, span, varied
-from reports.findings import STYLES, Parts, advice, alike, brief, evidence, name_of, tally, verdict_of
-from reports.layout import Entry, block, hanging, section
-from reports.terminal import BADGES, WIDTH, files_line
+from reports.findings import brief, tally, verdict_of
+from reports.findings_terminal import told_in_full
+from reports.layout import BADGES, WIDTH, files_line, hanging, section
 from reports.text import count, counted, duration
 from simulator.measure.checked import CheckSummary
 from simulator.model import Finding
 
-_IN_FULL, _ALL_IN_FULL = 3, 5
-"""How many findings that ask for the same are told in full: all of so many, otherwise only the first."""
-_PLACES = 20
 _ONE_SCREEN = 10
 
 
@@ -35,7 +32,7 @@ def render_check(
     """
     blocks: tuple[Iterable[RenderableType], ...] = (
         _headline(checked, findings),
-        *map(_group, alike(findings)),
+        *told_in_full(findings),
         _hint(findings),
         endpoint_table(checked.endpoints),
         _facts(checked, written, fspath(out_dir)),
@@ -43,17 +40,6 @@ def render_check(
     )
     filled = filter(None, map(list, blocks))
     return Constrain(Group(*itertools.chain.from_iterable((Text(), *block) for block in filled)), WIDTH)
-
-
-def render_findings(findings: Sequence[Finding]) -> RenderableType:
-    """Return a line or two for each finding, for whoever goes on to do something else."""
-    lines: list[RenderableType] = []
-    for group in alike(findings):
-        remedy = f"; {brief(group[0].remedy)}" if group[0].remedy else ""
-        told, listed = _divided(group)
-        lines += [Entry(_mark(one), _message(one) + Text(remedy)) for one in told]
-        lines += _listed(listed)
-    return Constrain(Group(*lines), WIDTH)
 
 
 # -- the verdict -----------------------------------------------------------------------------------------
@@ -75,55 +61,6 @@ def _effort(checked: CheckSummary) -> str:
     rates = {one.url: one.rate_asked_per_s for one in checked.endpoints if one.rate_asked_per_s}
     at = f" at {span(rates.values())} per second{' each' if len(rates) > 1 else ''}" if rates else ""
     return f"{effort}, and {count(checked.rate_requests)} in {duration(checked.rate_duration_s)}{at}"
-
-
-# -- findings --------------------------------------------------------------------------------------------
-
-
-def _group(group: Sequence[Finding]) -> Iterator[RenderableType]:
-    """Yield findings that ask for the same, and once what that is."""
-    told, listed = _divided(group)
-    in_full = told if len(told) <= _ALL_IN_FULL else told[:_IN_FULL]
-    for finding in told:
-        yield Entry(_mark(finding), _message(finding))
-        if finding in in_full:
-            yield from _labelled(evidence(finding), "dim")
-    if any(finding.request for finding in told[len(in_full) :]):
-        yield block(Text("what the others were sent and answered is in report.json", "dim"))
-    yield from _listed(listed)
-    yield from _labelled(advice(group[0]))
-
-
-def _divided(group: Sequence[Finding]) -> tuple[Sequence[Finding], Sequence[Finding]]:
-    """Return those to be told one by one, which every error is, and those of which the place is enough."""
-    if group[0].severity == "error" or len(group) <= _ALL_IN_FULL:
-        return group, ()
-    return group[:_IN_FULL], group[_IN_FULL:]
-
-
-def _mark(finding: Finding) -> Text:
-    """Return the beginning of the line, as linters print it."""
-    where = f"{brief(finding.where)}: " if finding.where else ""
-    return Text.assemble(where, (finding.severity, STYLES[finding.severity]), f" {brief(finding.code)}:")
-
-
-def _message(finding: Finding) -> Text:
-    name = f"{name_of(finding.endpoint)}: " if finding.endpoint else ""
-    return Text.assemble((name, "bold"), brief(finding.message))
-
-
-def _labelled(parts: Parts, style: str = "") -> Iterator[RenderableType]:
-    for label, text in parts:
-        yield hanging(Text(f"{label:<8}", "dim"), Text(text, style), gap=2)
-
-
-def _listed(findings: Sequence[Finding]) -> Iterator[RenderableType]:
-    if findings:
-        # The first ones, told in full, have shown in which folder the files are.
-        places = dict.fromkeys(name_of(one.where.rpartition("/")[2] or one.endpoint) for one in findings)
-        listed = ", ".join(itertools.islice(filter(None, places), _PLACES))
-        more = ", ..." if len(places) > _PLACES else ""
-        yield block(Text(f"and {count(len(findings))} more, in full in report.json: {listed}{more}"))
 
 
 def _hint(findings: Sequence[Finding]) -> Iterator[RenderableType]:

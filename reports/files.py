@@ -1,18 +1,20 @@
-"""The files of a report, each a function of the same things: those of a run, and those of a check."""
+"""The files of a report, each a function of the same things: those of a run, a check, a study."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reports.check_json import check_to_json
 from reports.json_report import to_json
-from reports.junit import check_to_junit, to_junit
+from reports.junit import check_to_junit, study_to_junit, to_junit
+from reports.study_json import study_to_json
 from simulator.gates import Verdict
 from simulator.measure.checked import CheckSummary
-from simulator.measure.summary import Summary
+from simulator.measure.summary import StudySummary, Summary
 from simulator.model import Finding
 
 Report = Callable[[Summary, Verdict, Sequence[Finding]], bytes]
 CheckReport = Callable[[CheckSummary, Sequence[Finding]], bytes]
+StudyReport = Callable[[StudySummary, Verdict, Sequence[Finding]], bytes]
 
 REPORTS: dict[str, Report] = {
     "report.json": to_json,
@@ -23,6 +25,12 @@ REPORTS: dict[str, Report] = {
 CHECK_REPORTS: dict[str, CheckReport] = {
     "report.json": check_to_json,
     "junit.xml": check_to_junit,
+}
+
+
+STUDY_REPORTS: dict[str, StudyReport] = {
+    "report.json": study_to_json,
+    "junit.xml": study_to_junit,
 }
 
 
@@ -40,6 +48,15 @@ def write_check_reports(directory: Path, checked: CheckSummary, findings: Sequen
     for name, report in CHECK_REPORTS.items():
         _replace(directory / name, report(checked, findings))
     return list(CHECK_REPORTS)
+
+
+def write_study_reports(
+    directory: Path, study: StudySummary, verdict: Verdict, findings: Sequence[Finding]
+) -> list[str]:
+    """Write every report of a study into the directory, which exists, and return their names."""
+    for name, report in STUDY_REPORTS.items():
+        _replace(directory / name, report(study, verdict, findings))
+    return list(STUDY_REPORTS)
 
 
 def _replace(path: Path, content: bytes) -> None:

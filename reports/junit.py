@@ -1,6 +1,6 @@
 """`junit.xml`: a test case for the measurement itself, one for each gate and one for each finding.
 
-A check's has one for the check itself in place of the first.
+A check's has one for the check itself in place of the first, a study's one for the study.
 """
 
 import io
@@ -16,9 +16,10 @@ from reports.sentences import headline, reasons
 from reports.text import counted, observed, plain
 from simulator.findings import RULES
 from simulator.findings.files import FILES
+from simulator.findings.reward import REWARD
 from simulator.gates import GateResult, Verdict
 from simulator.measure.checked import CheckSummary
-from simulator.measure.summary import Summary
+from simulator.measure.summary import StudySummary, Summary
 from simulator.model import Finding
 
 
@@ -40,6 +41,30 @@ def check_to_junit(checked: CheckSummary, findings: Sequence[Finding]) -> bytes:
     for sentence in checked.left_out:
         suite.add_property("left out", brief(sentence))
     return _encoded(suite, (_check(checked), *_findings(findings)))
+
+
+def study_to_junit(study: StudySummary, verdict: Verdict, findings: Sequence[Finding]) -> bytes:
+    """Return the report of a study of a grader as JUnit XML, in UTF-8."""
+    suite = TestSuite(f"rft-preflight grade {plain(study.scenario)}")
+    suite.timestamp = plain(study.started_at)
+    suite.add_property("verdict", verdict.verdict)
+    suite.add_property("grader", plain(study.grader_name))
+    for name, sentences in (("assumed", study.assumptions), ("left out", study.left_out)):
+        for sentence in sentences:
+            suite.add_property(name, brief(sentence))
+    return _encoded(suite, (_study(study), *map(_gate, verdict.gates), *_findings(findings)))
+
+
+def _study(study: StudySummary) -> TestCase:
+    wrong: list[FinalResult] = []
+    if study.unfinished:
+        wrong.append(_result(Error, "; ".join(study.left_out), "unfinished"))
+    if study.grader.scores.mean is None:
+        wrong.append(_result(Error, "no sample has a score", "invalid"))
+    case = _case("study", "the samples were graded", *wrong)
+    case.system_out = f"{counted(study.calls, 'grading')} of {counted(study.samples, 'sample')}"
+    case.time = round(study.duration_s, 3)
+    return case
 
 
 def _encoded(suite: TestSuite, cases: Iterable[TestCase]) -> bytes:
@@ -89,7 +114,8 @@ def _gate(gate: GateResult) -> TestCase:
 
 
 def _check(checked: CheckSummary) -> TestCase:
-    rules = f"{len(FILES)} rules about files" if checked.probe == "files" else f"{len(RULES)} rules"
+    probed = len(RULES) - len(REWARD)
+    rules = f"{len(FILES)} rules about files" if checked.probe == "files" else f"{probed} rules"
     case = _case("check", f"{rules} were looked at")
     case.system_out = f"{counted(checked.requests + checked.rate_requests, 'request')} sent"
     case.time = round(

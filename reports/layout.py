@@ -1,6 +1,6 @@
 """The shapes of a terminal report: columns, a mark with its text, a label with its lines, a linter's line."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
@@ -8,9 +8,17 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from reports.text import short
+from reports.text import plain, short
 
 INDENT = 2
+WIDTH = 100
+
+BADGES = {
+    "pass": "bold green",
+    "fail": "bold red",
+    **dict.fromkeys(("invalid", "interrupted", "unfinished"), "bold yellow"),
+}
+"""The style of each verdict."""
 
 _LABEL_WIDTH = 10
 
@@ -120,3 +128,10 @@ class Name:
 
 
 _SHORTEST_NAME = 8
+
+
+def files_line(written: Sequence[str], out_dir: str) -> Iterator[RenderableType]:
+    """Yield where which files are, if there are any."""
+    if written:
+        directory = plain(out_dir).rstrip("/") + "/"
+        yield section("written", [Text(directory, "bold"), Text("  ".join(map(plain, written)))])

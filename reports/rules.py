@@ -7,8 +7,7 @@ from rich.constrain import Constrain
 from rich.text import Text
 
 from reports.findings import STYLES
-from reports.layout import hanging
-from reports.terminal import WIDTH
+from reports.layout import WIDTH, hanging
 from simulator.findings import GROUPS, RULES, SEVERITIES
 from simulator.findings.rule import Rule
 

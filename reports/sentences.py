@@ -70,7 +70,8 @@ def _passed(summary: Summary, verdict: Verdict) -> str:
 def _failed(summary: Summary, verdict: Verdict) -> str:
     if summary.rollouts.discarded:
         return _lost(summary)
-    return f"{_lost(summary, 'discarded')}, but {_gates_failed(verdict)}"
+    but = _gates_failed(verdict) if failed_gates(verdict) else "the rewards cannot be used"
+    return f"{_lost(summary, 'discarded')}, but {but}"
 
 
 _UNTRUSTED = "the generator itself, and not only the endpoints, made these numbers"

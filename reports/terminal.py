@@ -12,7 +12,9 @@ from rich.console import Group, RenderableType
 from rich.constrain import Constrain
 from rich.text import Text
 
-from reports.layout import INDENT, aligned, block, hanging, header, section
+from reports.findings_terminal import told_in_full
+from reports.grading_terminal import grading_sections
+from reports.layout import BADGES, INDENT, WIDTH, aligned, block, files_line, hanging, header, section
 from reports.sentences import headline, reasons
 from reports.text import (
     count,
@@ -27,8 +29,8 @@ from reports.text import (
 )
 from simulator.gates import GateResult, Verdict
 from simulator.measure.summary import EndpointSummary, StepSummary, Summary
+from simulator.model import Finding
 
-WIDTH = 100
 MOST_STEPS = 6
 MOST_ASSUMPTIONS = 6
 
@@ -36,20 +38,22 @@ _LONGEST_NAME = 28
 _LONGEST_GATE = 48
 _DELAY_MS, _DELAY_SHARE = 5.0, 0.1  # a schedule delay below both is nobody's concern
 
-BADGES = {
-    "pass": "bold green",
-    "fail": "bold red",
-    **dict.fromkeys(("invalid", "interrupted", "unfinished"), "bold yellow"),
-}
-
 
 def render(
-    summary: Summary, verdict: Verdict, written: Sequence[str], out_dir: str | PathLike[str]
+    summary: Summary,
+    verdict: Verdict,
+    written: Sequence[str],
+    out_dir: str | PathLike[str],
+    findings: Sequence[Finding] = (),
 ) -> RenderableType:
-    """Return the report for a rich console to print; `written` names the files in `out_dir`."""
+    """Return the report for a rich console to print; `written` names the files in `out_dir`.
+
+    `findings` are those that the run itself made.
+    """
     blocks: tuple[Iterable[RenderableType], ...] = (
         _headline(summary, verdict),
         _reasons(summary, verdict),
+        *told_in_full(findings),
         _endpoints(summary),
         _steps(summary),
         itertools.chain(_facts(summary, verdict), files_line(written, fspath(out_dir))),
@@ -149,8 +153,9 @@ def _step_row(step: StepSummary) -> list[Text]:
 def _facts(summary: Summary, verdict: Verdict) -> Iterator[RenderableType]:
     yield section("rollouts", [Text(_rollouts(summary))])
     yield section("rewards", [Text(_rewards(summary))])
-    if verdict.gates:
-        yield section("gates", aligned(list(map(_gate_row, verdict.gates)), "lrl"))
+    graders = (endpoint.name for endpoint in summary.endpoints if endpoint.kind == "grader")
+    yield from grading_sections(summary.grader, next(graders, summary.grader.type))
+    yield from gates_section(verdict)
     yield section("generator", [_generator(summary)])
     yield section("run", [Text(_run(summary))])
     if summary.load.assumptions:
@@ -187,6 +192,12 @@ def _rewards(summary: Summary) -> str:
     )
 
 
+def gates_section(verdict: Verdict) -> Iterator[RenderableType]:
+    """Yield the gates with what they observed, if there are any."""
+    if verdict.gates:
+        yield section("gates", aligned(list(map(_gate_row, verdict.gates)), "lrl"))
+
+
 def _gate_row(gate: GateResult) -> list[Text]:
     return [
         Text(short(plain(gate.expr), _LONGEST_GATE)),
@@ -217,10 +228,3 @@ def _run(summary: Summary) -> str:
         f"{plain(summary.scenario)}, policy {plain(load.policy)}, seed {summary.seed}: {shape};"
         f" took {duration(summary.duration_s)}"
     )
-
-
-def files_line(written: Sequence[str], out_dir: str) -> Iterator[RenderableType]:
-    """Yield where which files are, if there are any."""
-    if written:
-        directory = plain(out_dir).rstrip("/") + "/"
-        yield section("written", [Text(directory, "bold"), Text("  ".join(map(plain, written)))])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from simulator.gates import Unit
+from simulator.metrics import Unit
 
 
 def plain(text: str) -> str:

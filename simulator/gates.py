@@ -14,11 +14,9 @@ from typing import Literal
 import msgspec
 
 from simulator.errors import GateError
-from simulator.faults import NEVER_ANSWERED, Fault
-from simulator.measure.summary import EndpointSummary, Summary
-
-Unit = Literal["time", "share", "number"]
-Value = float | None
+from simulator.measure.summary import EndpointSummary, GraderSummary, StudySummary, Summary
+from simulator.metrics import ENDPOINT_METRICS, OF_THE_GRADER, OF_THE_RUN, Metric, Unit, Value
+from simulator.model import Finding
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
@@ -32,72 +30,6 @@ _GATE = re.compile(
     r"\s*(?P<number>[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)\s*(?P<unit>[a-zA-Z%]*)\s*"
 )
 
-
-class Metric(msgspec.Struct, frozen=True):
-    """How to read one metric off its subject; times come out in seconds, None where nothing was measured.
-
-    A gate on what was not measured does not hold, unless the metric need not exist: then there is nothing
-    that it could be true of.
-    """
-
-    unit: Unit
-    read: Callable[..., Value]
-    needed: bool = True
-
-
-def _time(name: str) -> Metric:
-    return Metric("time", lambda e: getattr(e.service_ms, name) / 1000 if _answered(e) else None)
-
-
-def _answered(endpoint: EndpointSummary) -> int:
-    return endpoint.attempts - sum(n for name, n in endpoint.faults.items() if Fault(name) in NEVER_ANSWERED)
-
-
-def _endpoint(unit: Unit, read: Callable[[EndpointSummary], float]) -> Metric:
-    return Metric(unit, lambda e: read(e) if e.attempts else None)
-
-
-ENDPOINT_METRICS: dict[str, Metric] = {
-    **{name: _time(name) for name in ("p50", "p90", "p95", "p99", "p999", "max", "mean")},
-    "error_rate": _endpoint("share", lambda e: e.error_rate),
-    "soft_error_rate": _endpoint("share", lambda e: e.soft_errors / e.calls if e.calls else 0.0),
-    "given_up_rate": _endpoint("share", lambda e: e.given_up / e.calls if e.calls else 0.0),
-    **{
-        name: Metric("number", lambda e, name=name: getattr(e, name))
-        for name in ("calls", "attempts", "retries", "given_up", "soft_errors")
-    },
-    "faults": Metric("number", lambda e: sum(e.faults.values())),
-    "violations": Metric("number", lambda e: sum(e.violations.values())),
-}
-
-ROLLOUT_METRICS: dict[str, Metric] = {
-    "discarded_rate": Metric("share", lambda s: s.rollouts.discarded_rate),
-    "false_zero_rate": Metric("share", lambda s: s.rollouts.false_zero_rate),
-    **{
-        name: Metric("number", lambda s, name=name: getattr(s.rollouts, name))
-        for name in ("planned", "completed", "graded", "discarded", "interrupted", "false_zero", "cut_short",
-                     "groups", "groups_incomplete")
-    },
-    "calls_per_rollout": Metric("number", lambda s: s.rollouts.calls_per_rollout.mean),
-}  # fmt: skip
-
-
-def _worst_step(read: Callable[..., Value]) -> Callable[[Summary], Value]:
-    return lambda s: max((v for v in map(read, s.steps) if v is not None), default=None)
-
-
-STEP_METRICS: dict[str, Metric] = {
-    "inflation": Metric("number", _worst_step(lambda step: step.inflation), needed=False),
-    "sampling": Metric("time", _worst_step(lambda step: step.sampling_s)),
-    "in_flight_max": Metric("number", _worst_step(lambda step: step.in_flight_max)),
-}
-
-SCORE_METRICS: dict[str, Metric] = {
-    "mean": Metric("number", lambda s: s.grader.scores.mean),
-    "std": Metric("number", lambda s: s.grader.scores.std),
-}
-
-_OF_THE_RUN = {"rollouts": ROLLOUT_METRICS, "steps": STEP_METRICS, "scores": SCORE_METRICS}
 
 DEFAULT_GATES = (
     "rollouts.discarded_rate == 0",
@@ -150,8 +82,13 @@ def parse_gates(
 
     GateError, naming what is known and `where` the gate was written, for the first wrong one.
     """
-    subjects = dict.fromkeys(_endpoint_subjects(tools, grader), ENDPOINT_METRICS) | _OF_THE_RUN
-    return tuple(_parse(text, subjects, where) for text in texts)
+    subjects = dict.fromkeys(_endpoint_subjects(tools, grader), ENDPOINT_METRICS)
+    return tuple(_parse(text, subjects | OF_THE_RUN | OF_THE_GRADER, where) for text in texts)
+
+
+def parse_study_gates(texts: Iterable[str], *, where: str = "gate") -> tuple[Gate, ...]:
+    """Parse gates for a study of a grader alone; GateError for the first wrong one."""
+    return tuple(_parse(text, OF_THE_GRADER, where) for text in texts)
 
 
 def _endpoint_subjects(tools: Sequence[str], grader: str | None) -> list[str]:
@@ -197,26 +134,51 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def judge(gates: Iterable[Gate], summary: Summary) -> Verdict:
+def judge(gates: Iterable[Gate], summary: Summary, findings: Iterable[Finding] = ()) -> Verdict:
     """Evaluate the gates; a measurement of nothing, or not to be trusted, is invalid whatever they say.
 
-    A run that ended early may fail, but it cannot pass: what hangs shows only in the end.
+    A run fails, too, where anything was found that would ruin a training. One that ended early may fail, but
+    it cannot pass: what hangs shows only in the end.
     """
     results = tuple(_evaluate(gate, summary) for gate in gates)
     if not summary.generator.trustworthy or not summary.rollouts.completed + summary.rollouts.discarded:
         return Verdict("invalid", results)
-    if not all(result.ok for result in results):
+    if _is_ruined(findings) or not all(result.ok for result in results):
         return Verdict("fail", results)
     return Verdict("invalid" if summary.interrupted else "pass", results)
 
 
+def judge_study(gates: Iterable[Gate], study: StudySummary, findings: Iterable[Finding]) -> Verdict:
+    """Evaluate the gates of a study: it fails, too, where anything was found that would ruin a training.
+
+    One that did not get to its end, or graded nothing, may fail, but it cannot pass.
+    """
+    results = tuple(_of_grader(gate, study.grader) for gate in gates)
+    if _is_ruined(findings) or not all(result.ok for result in results):
+        return Verdict("fail", results)
+    return Verdict("invalid" if study.unfinished or study.grader.scores.mean is None else "pass", results)
+
+
+def _is_ruined(findings: Iterable[Finding]) -> bool:
+    return any(finding.severity == "error" for finding in findings)
+
+
 def _evaluate(gate: Gate, summary: Summary) -> GateResult:
-    if gate.subject in _OF_THE_RUN:
-        metric = _OF_THE_RUN[gate.subject][gate.metric]
-        observed = metric.read(summary)
-    else:
-        metric = ENDPOINT_METRICS[gate.metric]
-        observed = metric.read(_endpoint_named(gate.subject, summary))
+    if gate.subject in OF_THE_RUN:
+        metric = OF_THE_RUN[gate.subject][gate.metric]
+        return _result(gate, metric, metric.read(summary))
+    if gate.subject in OF_THE_GRADER:
+        return _of_grader(gate, summary.grader)
+    metric = ENDPOINT_METRICS[gate.metric]
+    return _result(gate, metric, metric.read(_endpoint_named(gate.subject, summary)))
+
+
+def _of_grader(gate: Gate, grader: GraderSummary) -> GateResult:
+    metric = OF_THE_GRADER[gate.subject][gate.metric]
+    return _result(gate, metric, metric.read(grader))
+
+
+def _result(gate: Gate, metric: Metric, observed: Value) -> GateResult:
     ok = not metric.needed if observed is None else _OPERATORS[gate.op](observed, gate.bound)
     return GateResult(gate.expr, observed, gate.unit, ok)
 

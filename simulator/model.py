@@ -303,6 +303,23 @@ class TrainerRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     episode_step: Literal["call", "turn", "call_and_turn"] = "call"
 
 
+class GradeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a grader is studied.
+
+    `against` names graders of the scenario's to compare with. `answer` and `recorded` are fields, or paths
+    such as `review.score`: of the rows that hold answers to be graded, and of those rows or of recorded
+    rollouts that hold scores to compare with. Scores agree within `tolerance`. A `python` grader may take
+    `python_limit_s` for one sample; the platform gives it two minutes.
+    """
+
+    against: tuple[str, ...] = ()
+    answer: str | None = None
+    recorded: str | None = None
+    tolerance: float = 0.05
+    python_limit_s: float = 120.0
+    gates: tuple[str, ...] = ()
+
+
 class Finding(msgspec.Struct, frozen=True):
     """A coded result of a check; `simulator.findings` has the codes.
 

@@ -105,7 +105,9 @@ def uvicorn_server(app: FastAPI) -> Iterator[str]:
     """Serve an application with uvicorn in a thread; yields the base URL."""
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         # The socket listens before uvicorn runs, so early callers wait in its queue instead of being refused.
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        # Its own configuration of logging would close all handlers, and with absl's the captured stderr.
+        config = uvicorn.Config(app, log_level="error", log_config=None, lifespan="off")
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

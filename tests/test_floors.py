@@ -1,7 +1,7 @@
 """Imports go down only: the floors of the house, held by walking the sources.
 
 0  model errors faults redaction hosts findings   the nouns
-1  dialects plan measure grading gates  decisions and counting: no clock, no socket, no trio
+1  dialects plan measure grading gates metrics  decisions and counting: no clock, no socket, no trio
 2  job · reports · endpoints_mock       files · what a person reads · a server to practise on
 3  clock arrival timers · transport     time · the wire
 4  engine                               Trio
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("simulator", "endpoints_mock", "reports", "scenarios")
 
 FLOOR_0 = {f"simulator.{room}" for room in ("model", "errors", "faults", "redaction", "hosts", "findings")}
-FLOOR_1 = {f"simulator.{room}" for room in ("dialects", "plan", "measure", "grading", "gates")}
+FLOOR_1 = {f"simulator.{room}" for room in ("dialects", "plan", "measure", "grading", "gates", "metrics")}
 CLOCKS = {"simulator.arrival", "simulator.clock", "simulator.timers"}
 TRANSPORT = {*CLOCKS, "simulator.transport"}
 WAITING = {"trio", "socket", "time", "httpx", "asyncio", "threading", "gevent", "ssl", "select", "httptools"}
@@ -31,9 +31,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": FLOOR_0
     | {
         "simulator.measure.summary",
+        "simulator.measure.graded",
         "simulator.measure.checked",
         "simulator.measure.trust",
         "simulator.gates",
+        "simulator.metrics",
     },
     "endpoints_mock": FLOOR_0 | FLOOR_1 | {"simulator.arrival"},
     **{clock: set() for clock in CLOCKS},

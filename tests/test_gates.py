@@ -7,8 +7,28 @@ from hypothesis import strategies as st
 
 from simulator.errors import GateError
 from simulator.faults import Fault
-from simulator.gates import DEFAULT_GATES, GateResult, default_gates, judge, parse_gates
-from simulator.model import Attempt
+from simulator.gates import (
+    DEFAULT_GATES,
+    GateResult,
+    default_gates,
+    judge,
+    judge_study,
+    parse_gates,
+    parse_study_gates,
+)
+from simulator.grading.run import learnability_of
+from simulator.measure.graded import (
+    Agreement,
+    Confusion,
+    Estimate,
+    LoadShift,
+    Misses,
+    OrderPairs,
+    Repeatability,
+    WorkerShift,
+)
+from simulator.measure.summary import GraderSummary, ScoresSummary, StudySummary
+from simulator.model import Attempt, Finding
 from tests.making import job
 from tests.measure.test_summarise import record, summary
 
@@ -20,7 +40,10 @@ ROLLOUT_NAMES = (
     "discarded_rate, false_zero_rate, planned, completed, graded, discarded, interrupted, false_zero,"
     " cut_short, groups, groups_incomplete, calls_per_rollout"
 )
-SUBJECTS = "search, cat, tools, grader, rollouts, steps, scores"
+SUBJECTS = (
+    "search, cat, tools, grader, rollouts, steps, scores, grader.agreement, grader.repeatability,"
+    " grader.load, grader.workers, learnability"
+)
 
 
 def parse(*texts, tools=("search", "cat"), grader_called=True):
@@ -157,7 +180,7 @@ def test_a_grader_is_known_by_its_own_name_and_by_its_kind():
         gates = parse_gates([f"{subject}.p50 < 1s"], ("search",), "judge")
         (result,) = judge(gates, measured).gates
         assert result.observed == pytest.approx(3.0, rel=0.001)
-    with pytest.raises(GateError, match=r"known: search, tools, judge, grader, rollouts, steps, scores$"):
+    with pytest.raises(GateError, match=r"known: search, tools, judge, grader, rollouts, steps, scores,"):
         parse_gates(["jugde.p50 < 1s"], ("search",), "judge")
     assert "grader.p99 < 10s" in default_gates(("search",), "judge")
 
@@ -169,9 +192,9 @@ def named_grader(name):
 
 
 def test_what_the_job_does_not_have_is_not_known():
-    with pytest.raises(GateError, match=r"known: search, cat, tools, rollouts, steps, scores$"):
+    with pytest.raises(GateError, match=r"known: search, cat, tools, rollouts, steps, scores,"):
         parse("grader.p99 < 1s", grader_called=False)
-    with pytest.raises(GateError, match=r"known: grader, rollouts, steps, scores$"):
+    with pytest.raises(GateError, match=r"known: grader, rollouts, steps, scores,"):
         parse("tools.p99 < 1s", tools=())
 
 
@@ -347,3 +370,80 @@ def test_every_metric_of_every_subject_can_be_evaluated(subject):
         is_time = subject in {"search", "tools", "grader"} and metric in ENDPOINT_NAMES.split(", ")[:7]
         unit = "s" if is_time or metric == "sampling" else ""
         evaluate(f"{subject}.{metric} >= 0{unit}")
+
+
+# -- on the grader
+
+
+def study(**parts):
+    found = GraderSummary("endpoint", ScoresSummary(0.5, 0.2, 0, 0), **parts)
+    return StudySummary("s", "judge", 1, "", 1.0, "f", 4, 2, 4, found, (), (), unfinished=False)
+
+
+def measured(text, **parts):
+    (gate,) = judge_study(parse_study_gates([text]), study(**parts), ()).gates
+    return gate.observed, gate.ok
+
+
+def agreed(**values):
+    names = {field.name: Estimate() for field in msgspec.structs.fields(Agreement) if field.type is Estimate}
+    names |= {name: Estimate(value) for name, value in values.items()}
+    confusion, pairs, misses = Confusion(0.5, 0, 0, 0, 0), OrderPairs(0, 0, 0, 0, 0), Misses(0, {})
+    return Agreement(
+        4, 2, 4, 0.05, **names, confusion=confusion, order_pairs=pairs, grader_misses=misses,
+        reference_misses=misses,
+    )  # fmt: skip
+
+
+A97 = agreed(order=0.97)
+BIASED = {"a": agreed(bias=0.02), "b": agreed(bias=-0.2)}
+WEIGHTED = {"a": agreed(weighted_kappa=0.7)}
+SHIFTED = LoadShift(4, 8, Estimate(-0.07), Estimate(0.0), 0, found=True, found_after=False)
+REPEATED = Repeatability(4, 3, Estimate(0.02), 0.08, Estimate(0.5), Estimate(0.9))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "result"),
+    [
+        ("grader.agreement.order >= 0.95", {"agreement": {"a": A97}}, (0.97, True)),
+        ("grader.agreement.order >= 95%", {"agreement": {"a": A97, "b": agreed(order=0.5)}}, (0.5, False)),
+        ("grader.agreement.order >= 95%", {"agreement": {"a": A97, "b": agreed()}}, (None, False)),
+        ("grader.agreement.bias < 0.1", {"agreement": BIASED}, (0.2, False)),
+        ("grader.agreement.weighted_kappa > 0.6", {"agreement": WEIGHTED}, (0.7, True)),
+        ("grader.agreement.order >= 95%", {}, (None, False)),
+        ("grader.repeatability.max_spread <= 0.05", {"repeatability": REPEATED}, (0.08, False)),
+        ("grader.repeatability.changed < 60%", {"repeatability": REPEATED}, (0.5, True)),
+        ("grader.repeatability.sd < 0.05", {}, (None, False)),
+        ("grader.load.shift > -0.05", {"load": SHIFTED}, (-0.07, False)),
+        ("grader.workers.kinds == 1", {"workers": WorkerShift(8, 2, Estimate(0.1), 0.001, True)}, (2, False)),
+        ("scores.mean > 0.4", {}, (0.5, True)),
+    ],
+)  # fmt: skip
+def test_gates_on_a_study(text, parts, result):
+    assert measured(text, **parts) == result
+
+
+def test_a_study_fails_on_errors_and_is_invalid_where_it_is_not_whole():
+    error = Finding("reward.missing", "error", "", "", "")
+    assert judge_study((), study(), ()).verdict == "pass"
+    assert judge_study((), study(), (error,)).verdict == "fail"
+    assert judge_study((), msgspec.structs.replace(study(), unfinished=True), ()).verdict == "invalid"
+
+
+def test_a_study_has_no_gates_on_endpoints():
+    with pytest.raises(GateError, match=r"unknown subject `search`; known: scores, grader\.agreement, "):
+        parse_study_gates(["search.p99 < 2s"])
+
+
+def test_a_run_has_gates_on_what_there_is_to_learn():
+    found = summary(*[record(n, score=n % 2, group=n // 4) for n in range(8)])
+    learning = learnability_of(
+        [record(n, score=float(n >= 4), group=n // 4, item=n // 4) for n in range(8)], None, seed=1
+    )
+    found = msgspec.structs.replace(
+        found, grader=msgspec.structs.replace(found.grader, learnability=learning)
+    )
+    (gate,) = judge(parse("learnability.flat_groups < 50%"), found).gates
+    assert (gate.observed, gate.ok) == (1.0, False)
+    error = Finding("reward.missing", "error", "", "", "")
+    assert judge((), found, (error,)).verdict == "fail"

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 from reports.rules import rules_markdown
-from simulator import gates
-from simulator.cli.check import EXIT_INTERRUPTED
-from simulator.cli.main import COMMANDS, EXIT_UNUSABLE
-from simulator.cli.run import EXIT_CODES
+from simulator import metrics
+from simulator.cli.exits import EXIT_CODES, EXIT_INTERRUPTED, EXIT_UNUSABLE
+from simulator.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -25,7 +24,9 @@ def test_the_five_files_of_the_reading_order_are_there():
 
 def test_every_metric_is_in_the_table_of_gates():
     said = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", section("Gates")))))
-    tables = (gates.ENDPOINT_METRICS, gates.ROLLOUT_METRICS, gates.STEP_METRICS, gates.SCORE_METRICS)
+    of_all = {**metrics.OF_THE_RUN, **metrics.OF_THE_GRADER, "endpoint": metrics.ENDPOINT_METRICS}
+    assert {*metrics.OF_THE_RUN, *metrics.OF_THE_GRADER} <= set(re.findall(r"[\w.]+", section("Gates")))
+    tables = of_all.values()
     assert {name for table in tables for name in table} <= said
 
 

@@ -2,22 +2,18 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
 from simulator.checks.caller import Caller
 from simulator.checks.specimen import Specimens
 from simulator.dialects.base import CallIds
+from simulator.job.reference import reference_field, references
 from simulator.job.scenario import Scenario
 from simulator.model import Item, ToolCall
 
 DEFAULT_ANSWER = "I do not know."
 
-REFERENCE_FIELDS = (
-    "reference_answer", "reference", "answer", "expected_answer", "expected_output", "expected",
-    "ground_truth", "gold_answer", "gold", "correct_answer", "solution", "target", "label",
-)  # fmt: skip
 OPTION_FIELDS = ("options", "choices", "labels", "candidates")
 
 _WORDS = "purple elephant 17 seven Tuesday 4,211 bicycle 0.5 maybe 99% north 12 cheese"
@@ -119,26 +115,10 @@ HONEST: dict[str, Answer] = {
 # -- the sample
 
 
-def _reference_field(items: Sequence[Item], named: str | None) -> str | None:
-    """Return the rows' field with the right answer: the one that is named, or the first usual one."""
-    rows = [item.row for item in items[:50]]
-    candidates = (named,) if named else REFERENCE_FIELDS
-    return next((name for name in candidates if rows and all(name in row for row in rows)), None)
-
-
-def _references(items: Sequence[Item], field: str | None) -> dict[int, str]:
-    """Return the right answers by the items' index, as texts."""
-    return {item.index: _as_text(item.row[field]) for item in items if field in item.row} if field else {}
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
 def sample_of(scenario: Scenario, specimens: Specimens, items: Sequence[Item], caller: Caller) -> Sample:
     """Return what the grader is asked about: a rollout that came to an answer, or else the first row."""
     rows = scenario.train or scenario.valid
-    known = _references(rows, _reference_field(rows, scenario.check.reference))
+    known = references(rows, reference_field(rows, scenario.check.reference))
     done = next((one for one in specimens.played if one.answer is not None), None)
     item = done.item if done else items[0]
     reference = known.get(item.index)

@@ -20,6 +20,7 @@ from simulator.checks.limits import LASTING_S
 from simulator.cli.consent import ask_before_leaving
 from simulator.cli.embedded import Embedded, embed
 from simulator.cli.examine import PROBES, Examined, examine, without_traffic
+from simulator.cli.exits import EXIT_CODES, EXIT_INTERRUPTED
 from simulator.cli.output import make_folder, status, stderr_console, stdout_console, writing
 from simulator.errors import DatasetError, InputError, JobError, ScenarioError
 from simulator.job.complaints import findings_of
@@ -29,9 +30,6 @@ from simulator.model import Finding
 from simulator.plan.trainer import endpoints_of
 from simulator.transport.base import routes_of
 from simulator.transport.choice import choose
-
-EXIT_CODES = {"pass": 0, "fail": 1, "unfinished": 3}
-EXIT_INTERRUPTED = 130
 
 _OF_A_FILE = (JobError, DatasetError, ScenarioError)
 

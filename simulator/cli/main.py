@@ -10,16 +10,17 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from simulator.cli.check import EXIT_INTERRUPTED, check
+from simulator.cli.check import check
 from simulator.cli.demo import demo
+from simulator.cli.exits import EXIT_INTERRUPTED, EXIT_UNUSABLE
 from simulator.cli.explain import explain
+from simulator.cli.grade import grade
 from simulator.cli.init import init
 from simulator.cli.mock import mock
 from simulator.cli.run import run
 from simulator.errors import PreflightError
 
-EXIT_UNUSABLE = 2
-COMMANDS: tuple[Callable[..., int], ...] = (check, run, demo, mock, init, explain)
+COMMANDS: tuple[Callable[..., int], ...] = (check, grade, run, demo, mock, init, explain)
 
 HELP = """Plays the trainer of an agent reinforcement fine-tuning job against your endpoints.
 

@@ -33,6 +33,12 @@ class MockOptions:
     "Who of the queue is served next."
     cold_start: Texts = ()
     "Seconds after the first request in which nothing is answered: `search=13.5`."
+    noise: Texts = ()
+    "Standard deviation of what is added to scores: `grade=0.1`."
+    load_shift: Texts = ()
+    "What is added to scores while many calls are in flight: `grade=-0.07 above 40`."
+    worker_shift: Texts = ()
+    "What is added to scores over the connections of the second of two workers: `grade=0.1`."
     fault: Texts = ()
     "What goes wrong how often: `search:http_500=5%` of attempts, `search:http_500=5%:call` of calls."
     open: Annotated[bool, Parameter(negative=())] = False
@@ -65,6 +71,9 @@ def mock(domain: Literal["finqa", "echo"], /, options: MockOptions = _DEFAULTS) 
         service_ms=options.service_ms,
         workers=options.workers,
         cold_start=options.cold_start,
+        noise=options.noise,
+        load_shift=options.load_shift,
+        worker_shift=options.worker_shift,
         faults=options.fault,
         order=options.order,
         seed=options.seed,

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.files import REPORTS
-from reports.terminal import WIDTH
+from reports.layout import WIDTH
 from simulator.errors import InputError
 
 JOURNAL = "rollouts.jsonl"

@@ -19,6 +19,7 @@ from simulator.gates import Gate, default_gates, parse_gates
 from simulator.hosts import is_loopback
 from simulator.job.policies import policy_factory
 from simulator.job.scenario import Overrides, Scenario, load_scenario
+from simulator.job.settings import range_problem
 from simulator.plan.schedule import Phase, arrivals, items_played, schedule
 from simulator.plan.shares import most_shares, shares_that_help
 from simulator.plan.trainer import endpoints_of
@@ -32,6 +33,7 @@ def whole_number(_type: object, tokens: Sequence[Token]) -> int:
 
 
 MOST_PROCESSES = 64
+MOST_REGRADED = 100_000
 
 
 @Parameter(name="*")
@@ -61,6 +63,8 @@ class RunOptions:
     "How many processes send the calls; by default as many as help."
     transport: TransportName = "auto"
     "What sends them: `http11` is the fast one, `httpx` knows proxies and HTTP/2; `auto` looks for a proxy."
+    regrade: Annotated[int, Parameter(converter=whole_number)] = 0
+    "Once the rollouts have ended, have so many graded again: do scores depend on the load?"
     skip_checks: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     "Play at once, without `check`'s look at files and endpoints."
     yes: Annotated[bool, Parameter(negative=(), show_default=False)] = False
@@ -91,6 +95,10 @@ def prepare(target: str, options: RunOptions, environ: Mapping[str, str]) -> Pre
     gates = parse_gates(texts, tools, grader, where=scenario.gates_where)
     filled = arrivals(scenario.load, scenario.job.hyperparameters)
     phases = schedule(scenario.job, scenario.load, scenario.train, scenario.valid)
+    if problem := range_problem((0, MOST_REGRADED), options.regrade):
+        raise InputError(problem, where="--regrade", remedy="mend the option")
+    if options.regrade and scenario.job.grader.endpoint is None:
+        raise InputError("needs a grader behind an endpoint", where="--regrade", remedy="leave it out")
     endpoints = endpoints_of(scenario.job)
     transport = choose(options.transport, routes_of(endpoints, scenario.rules), environ)
     now = datetime.now(UTC)

@@ -9,14 +9,21 @@ from functools import partial
 import trio
 from rich.text import Text
 
-from reports.check_terminal import render_findings
 from reports.files import write_reports
+from reports.findings_terminal import render_findings
 from reports.progress import progress
 from reports.terminal import render
 from simulator.checks.conduct import Orders
-from simulator.cli.check import EXIT_INTERRUPTED, show
+from simulator.cli.afterwards import (
+    asked_afterwards,
+    findings_about_rewards,
+    grade_afterwards,
+    is_wanted,
+)
+from simulator.cli.check import show
 from simulator.cli.consent import ask_before_leaving, volume
 from simulator.cli.examine import PROBES, Examined, examine
+from simulator.cli.exits import EXIT_CODES, EXIT_INTERRUPTED
 from simulator.cli.output import (
     JOURNAL,
     make_folder,
@@ -40,8 +47,6 @@ from simulator.model import Finding
 from simulator.plan.trainer import endpoints_of
 from simulator.redaction import redactor
 
-EXIT_CODES = {"pass": 0, "fail": 1, "invalid": 3}
-
 _MANY_FILES = 10_240
 
 _DEFAULTS = RunOptions()
@@ -56,8 +61,9 @@ def run(target: str, /, options: RunOptions = _DEFAULTS) -> int:
         A bundled scenario's name (`finqa`), a scenario TOML, or a job's JSON.
     """
     prepared = prepare(target, options, os.environ)
+    asked = [*endpoints_of(prepared.setup.job), *asked_afterwards(prepared)]
     what = volume(prepared.setup.phases) + ("" if options.skip_checks else f" after {PROBES}")
-    ask_before_leaving(endpoints_of(prepared.setup.job), what, assume_yes=options.yes)
+    ask_before_leaving(asked, what, assume_yes=options.yes)
     with ExitStack() as stack:
         if prepared.embedded is not None:
             stack.enter_context(prepared.embedded.serving())
@@ -105,7 +111,16 @@ def _play(prepared: Prepared, target: str, options: RunOptions, findings: Sequen
                 crew = Crew(prepared.processes, partial(work, brief), redact)
                 playing = partial(conduct_in_processes, prepared.setup, journal, watch, crew)
             summary = trio.run(playing, clock=SharedClock())
-        return _tell(prepared, summary, findings)
+        return _tell(prepared, _graded(prepared, summary, options), findings)
+
+
+def _graded(prepared: Prepared, summary: Summary, options: RunOptions) -> Summary:
+    """Grade what is still to be graded; a run that was stopped, or gave up, is left as it is."""
+    if summary.interrupted or summary.failure:
+        return summary
+    if not summary.rollouts.completed or not is_wanted(prepared.scenario, options.regrade):
+        return summary
+    return grade_afterwards(prepared, summary, options.regrade)
 
 
 def _brief(prepared: Prepared, target: str, options: RunOptions) -> Brief:
@@ -120,14 +135,21 @@ def _brief(prepared: Prepared, target: str, options: RunOptions) -> Brief:
 
 def _tell(prepared: Prepared, summary: Summary, findings: Sequence[Finding]) -> int:
     """Write the reports and print one of them, whatever the disk says; return the exit code."""
-    verdict = judge(prepared.gates, summary)
+    known = {finding.code for finding in findings}
+    about_rewards = [
+        finding
+        for finding in findings_about_rewards(summary, prepared.scenario.job.grader.name)
+        if finding.code not in known
+    ]
+    findings = (*findings, *about_rewards)
+    verdict = judge(prepared.gates, summary, findings)
     written, refusal = [JOURNAL], None
     try:
         with writing(prepared.out):
             written += write_reports(prepared.out, summary, verdict, findings)
     except InputError as error:
         refusal = error
-    stdout_console().print(render(summary, verdict, written, prepared.out))
+    stdout_console().print(render(summary, verdict, written, prepared.out, about_rewards))
     if refusal is not None:
         raise refusal
     if summary.failure:

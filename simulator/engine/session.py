@@ -10,6 +10,7 @@ from simulator.engine.journal import Journal
 from simulator.engine.lead import Lead, Seat
 from simulator.engine.shard import Played, Setup, Tools, play
 from simulator.errors import InputError
+from simulator.measure.graded import Learnability
 from simulator.measure.summarise import RunFacts, summarise
 from simulator.measure.summary import LoadSummary, Snapshot, Summary
 from simulator.measure.tally import Tally
@@ -102,10 +103,20 @@ def _summary(setup: Setup, lead: Lead, played: Sequence[Played], failure: str) -
         planned=_planned(setup.phases, tally),
         grader_type=setup.job.grader.type,
         failure=next(filter(None, failures), ""),
+        learnability=_learnability(setup, tally),
         generator=[shard.generator for shard in played if not shard.lost],
         lost=lost,
     )
     return summarise(tally, endpoints_of(setup.job), facts)
+
+
+def _learnability(setup: Setup, tally: Tally) -> Learnability | None:
+    if all(record.score is None for record in tally.rollouts):
+        return None
+    # Only the leader of a run needs numpy and scipy, which take a third of a second, and only at its end.
+    from simulator.grading.run import learnability_of  # noqa: PLC0415
+
+    return learnability_of(tally.rollouts, setup.job.grader.pass_threshold, setup.seed)
 
 
 def _planned(phases: Sequence[Phase], tally: Tally) -> int:

@@ -10,6 +10,7 @@ from simulator.findings.endpoints import ENDPOINTS
 from simulator.findings.files import FILES
 from simulator.findings.grader import GRADER
 from simulator.findings.limits import LIMITS
+from simulator.findings.reward import REWARD
 from simulator.findings.rule import Rule
 from simulator.findings.state import STATE
 from simulator.findings.wire import WIRE
@@ -21,6 +22,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "the contract": ENDPOINTS,
     "state under the rollout's id": STATE,
     "the grader": GRADER,
+    "the rewards, by `grade`": REWARD,
     "limits": LIMITS,
 }
 """All rules, in the order in which they are checked and listed."""

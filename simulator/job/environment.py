@@ -76,7 +76,12 @@ def secrets_of(endpoints: Iterable[Endpoint], text: str, environ: Environ) -> tu
         found.update(_query_values(endpoint.url))
         for _, value in endpoint.headers:
             found.update((value, *value.split(None, 1)[1:]))  # "Bearer TOKEN": also the token alone
-    return tuple(sorted((s for s in found if len(s) >= _SHORTEST_SECRET), key=lambda s: (-len(s), s)))
+    return longest_first(s for s in found if len(s) >= _SHORTEST_SECRET)
+
+
+def longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Return secrets in the order of redacting: one that is part of another must not be replaced first."""
+    return tuple(sorted(set(secrets), key=lambda secret: (-len(secret), secret)))
 
 
 def _header(name: str, node: Node, environ: Environ | None) -> tuple[str, str]:

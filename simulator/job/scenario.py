@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from simulator.errors import InputError, JobError
+from simulator.errors import InputError, JobError, ScenarioError
 from simulator.job.dataset import UNREADABLE, Dataset, read_dataset
-from simulator.job.document import Complain, attempt, is_file, is_folder, listed, parse, refuse
-from simulator.job.jobfile import NO_GRADER, JobFile, read_job
+from simulator.job.document import Complain, Node, attempt, is_file, is_folder, listed, parse, refuse
+from simulator.job.environment import longest_first, secrets_of
+from simulator.job.jobfile import NO_GRADER, JobFile, endpoints_in, read_grader, read_job
 from simulator.job.scenariofile import (
     CheckSettings,
     EmbeddedEndpoints,
@@ -22,7 +23,7 @@ from simulator.job.settings import RANGES, SEED, range_problem
 from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import read_toml
 from simulator.job.target import resolve
-from simulator.model import Hyperparameters, Item, Job, Load, Split, TrainerRules
+from simulator.model import Grader, GradeSettings, Hyperparameters, Item, Job, Load, Split, TrainerRules
 
 SYNTHETIC = "synthetic"
 """The policy that always exists, and stands in where none is named."""
@@ -48,6 +49,7 @@ class Scenario(msgspec.Struct, frozen=True):
 
     `rows` counts the datasets' rows, those too that could not be used and were complained of.
 
+    `graders` are those that the scenario has besides the job's.
     `gates_where` is what an error about a gate names: the scenario's line, `--gate`, or `gate` for a default.
     `files` are the datasets' paths as messages name them; `secrets`, longest first, are to be redacted from
     whatever is shown or written.
@@ -70,6 +72,8 @@ class Scenario(msgspec.Struct, frozen=True):
     files: dict[Split, str]
     secrets: tuple[str, ...]
     check: CheckSettings
+    graders: dict[str, Grader]
+    grade: GradeSettings
 
     @property
     def splits(self) -> tuple[tuple[Split, str, tuple[Item, ...]], ...]:
@@ -96,6 +100,7 @@ def load_scenario(
     job = read_job(found.path.parent / scenario.job if scenario else found.path, environ, complain)
     if scenario is not None:
         attempt(complain, partial(_check_names, scenario, job))
+    graders, more_secrets = _graders(scenario, environ, complain)
     data: dict[Split, Dataset] = {}
     files: dict[Split, str] = {}
     for split in _FIELDS:
@@ -119,8 +124,10 @@ def load_scenario(
         gates_where=gates_where,
         directory=found.path.parent,
         files=files,
-        secrets=job.secrets,
+        secrets=longest_first((*job.secrets, *more_secrets)),
         check=scenario.check if scenario else CheckSettings(),
+        graders=graders,
+        grade=scenario.grade if scenario else GradeSettings(),
     )
 
 
@@ -151,7 +158,35 @@ def lone_dataset(path: Path, complain: Complain) -> Scenario:
         files={"train": printable(path), "valid": ""},
         secrets=(),
         check=CheckSettings(),
+        graders={},
+        grade=GradeSettings(),
     )
+
+
+def _graders(
+    scenario: ScenarioFile | None, environ: Mapping[str, str], complain: Complain
+) -> tuple[dict[str, Grader], tuple[str, ...]]:
+    """Return the scenario's own graders, and what must never be shown of them."""
+    graders: dict[str, Grader] = {}
+    secrets: tuple[str, ...] = ()
+    for name, table in scenario.graders.items() if scenario else ():
+        text = msgspec.json.encode({"name": name, **table}).decode()
+        node = parse(printable(scenario.toml.path) if scenario else "", text, ScenarioError)
+        grader = attempt(complain, partial(_grader, scenario, name, node, environ))
+        if grader is not None:
+            graders[name] = grader
+            secrets += secrets_of(endpoints_in(grader), text, environ)
+    return graders, secrets
+
+
+def _grader(scenario: ScenarioFile | None, name: str, node: Node, environ: Mapping[str, str]) -> Grader:
+    assert scenario is not None  # noqa: S101 it has the table
+    try:
+        return read_grader(node, environ)
+    except InputError as error:
+        problem = scenario.toml.fail(f"graders.{name}", "", error.message, error.remedy)
+        problem.code = error.code
+        raise problem from None
 
 
 def embedded_endpoints(target: str) -> EmbeddedEndpoints | None:

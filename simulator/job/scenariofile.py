@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from simulator.errors import InputError
+from simulator.job.document import listed
 from simulator.job.settings import SEED, missing_setting, range_problem, range_problems
-from simulator.job.strictjson import printable
+from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import TomlFile
-from simulator.model import Load, TrainerRules
+from simulator.model import GradeSettings, Load, TrainerRules
 from simulator.plan.synthetic import SyntheticPolicy, SyntheticSettings
 
 PolicyKind = Literal["scripted", "synthetic"]
@@ -79,6 +80,8 @@ class ScenarioFile(msgspec.Struct, frozen=True):
     rules: TrainerRules
     policies: dict[str, PolicyConfig]
     check: CheckSettings
+    graders: dict[str, dict[str, Any]]
+    grade: GradeSettings
 
 
 class _Top(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +96,8 @@ class _Top(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trainer: dict[str, Any] = {}
     policies: dict[str, dict[str, Any]] = {}
     check: dict[str, Any] = {}
+    graders: dict[str, dict[str, Any]] = {}
+    grade: dict[str, Any] = {}
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -113,6 +118,12 @@ def parse_scenario(toml: TomlFile) -> ScenarioFile:
     rules = toml.convert("trainer", top.trainer, TrainerRules)
     _check_ranges(toml, "load", load)
     _check_ranges(toml, "trainer", rules)
+    grade = toml.convert("grade", top.grade, GradeSettings)
+    _check_ranges(toml, "grade", grade)
+    for name in grade.against:
+        if name not in top.graders:
+            remedy = "known: " + listed(top.graders)
+            raise toml.fail("grade", "against", f"no grader is named {quoted(name)}", remedy)
     _endpoints(toml, top)  # which is for the command to use, and for us to check
     return ScenarioFile(
         toml=toml,
@@ -126,6 +137,8 @@ def parse_scenario(toml: TomlFile) -> ScenarioFile:
         rules=rules,
         policies={name: _policy(toml, name, table) for name, table in top.policies.items()},
         check=toml.convert("check", top.check, CheckSettings),
+        graders=top.graders,
+        grade=grade,
     )
 
 
@@ -138,7 +151,7 @@ def _endpoints(toml: TomlFile, top: _Top) -> EmbeddedEndpoints | None:
     return None if top.endpoints is None else toml.convert("endpoints", top.endpoints, EmbeddedEndpoints)
 
 
-def _check_ranges(toml: TomlFile, table: str, settings: Load | TrainerRules) -> None:
+def _check_ranges(toml: TomlFile, table: str, settings: Load | TrainerRules | GradeSettings) -> None:
     for field, problem in range_problems(settings):
         raise toml.fail(table, field, f"{field} {problem}", "mend the value")
     if isinstance(settings, Load) and (missing := missing_setting(settings)):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from simulator.model import Endpoint, Hyperparameters, Job, Load, TrainerRules
+from simulator.model import Endpoint, GradeSettings, Hyperparameters, Job, Load, TrainerRules
 
 Range = tuple[float, float]
 """The lowest and the highest value, both allowed."""
@@ -56,6 +56,7 @@ RANGES: dict[type[msgspec.Struct], dict[str, Range]] = {
         "max_answer_bytes": _BYTES,
         "parallel_calls": (1, 10_000),
     },
+    GradeSettings: {"tolerance": (0, 1_000_000), "python_limit_s": (0.1, 3_600)},
     Endpoint: {"rate_limit": _PER_SECOND},
     Job: {"max_episode_steps": (1, 1_000_000)},
     Hyperparameters: {

@@ -88,6 +88,17 @@ kind = "synthetic"
 # write = {{tool = "add_item", arguments = {{name = "MARK"}}}}
 # read = {{tool = "list_items"}}
 
+# How `grade` studies the grader, and other graders to compare it with, written as in a job.
+# [grade]
+# against = ["exact"]
+# recorded = "human_score"         # the rows' field with scores to compare with
+# tolerance = 0.05
+# [graders.exact]
+# type = "string_check"
+# operation = "eq"
+# input = "{{{{sample.output_text}}}}"
+# reference = "{{{{item.reference_answer}}}}"
+
 # An agent of your own, that sees what the tools answer: a class with `play`, see ScriptedPolicy.
 # [policies.scripted-agent]
 # kind = "scripted"

@@ -9,6 +9,7 @@ from itertools import accumulate
 import msgspec
 
 from simulator.faults import Fault
+from simulator.measure.graded import Learnability
 from simulator.measure.histogram import Histogram
 from simulator.measure.summary import (
     CallsPerRollout,
@@ -47,6 +48,8 @@ class RunFacts(msgspec.Struct, frozen=True):
     grader_type: str
     failure: str
     generator: Sequence[GeneratorSample]
+    learnability: Learnability | None = None
+    ungraded: dict[str, int] = {}
     lost: tuple[str, ...] = ()
 
 
@@ -70,7 +73,9 @@ def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> S
         endpoints=summaries,
         tools=_endpoint("tools", "tool", tools, facts.load) if tools else None,
         steps=steps,
-        grader=GraderSummary(facts.grader_type, _scores(rollouts)),
+        grader=GraderSummary(
+            facts.grader_type, _scores(rollouts), learnability=facts.learnability, ungraded=facts.ungraded
+        ),
         failure=facts.failure,
         generator=judge(facts.generator, map(_measured, summaries), facts.lost),
         series=_series(tally.endpoints, rollouts, facts.duration_s),

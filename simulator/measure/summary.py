@@ -6,6 +6,7 @@ on: they stay.
 
 import msgspec
 
+from simulator.measure.graded import Agreement, Learnability, LoadShift, Repeatability, WorkerShift
 from simulator.measure.trust import GeneratorSummary
 from simulator.model import EndpointKind
 
@@ -127,12 +128,22 @@ class ScoresSummary(msgspec.Struct, frozen=True):
 
 
 class GraderSummary(msgspec.Struct, frozen=True):
-    """The grader as a judge, not as an endpoint."""
+    """The grader as a judge, not as an endpoint.
+
+    `agreement` is with each of the others by its name, `recorded` being the scores that were there before.
+    What was not measured is None. `ungraded` counts gradings without a score, by the platform's name for
+    why, and `ungraded_example` says more of the first.
+    """
 
     type: str
     scores: ScoresSummary
-    agreement: dict[str, float] = {}
-    learnability: dict[str, float] = {}
+    agreement: dict[str, Agreement] = {}
+    learnability: Learnability | None = None
+    repeatability: Repeatability | None = None
+    load: LoadShift | None = None
+    workers: WorkerShift | None = None
+    ungraded: dict[str, int] = {}
+    ungraded_example: str = ""
 
 
 class SeriesSummary(msgspec.Struct, frozen=True):
@@ -161,6 +172,28 @@ class Summary(msgspec.Struct, frozen=True):
     failure: str
     generator: GeneratorSummary
     series: SeriesSummary
+
+
+class StudySummary(msgspec.Struct, frozen=True):
+    """A study of a grader alone.
+
+    `samples` come from `source`; `calls` counts grader calls, those that do not count included. `left_out`
+    says in sentences what was not measured, and why; `unfinished` that there was no time for all.
+    """
+
+    scenario: str
+    grader_name: str
+    seed: int
+    started_at: str
+    duration_s: float
+    source: str
+    samples: int
+    groups: int
+    calls: int
+    grader: GraderSummary
+    assumptions: tuple[str, ...]
+    left_out: tuple[str, ...]
+    unfinished: bool
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -144,9 +144,13 @@ class EndpointTally(_Counts):
 
 
 class RolloutRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the summary needs of one rollout; times in seconds since the run began."""
+    """What the summary needs of one rollout; times in seconds since the run began.
+
+    `item` is the index of its dataset row: of the validation file's in an evaluation, else of the training's.
+    """
 
     index: int
+    item: int
     group: int
     step: int
     kind: PhaseKind
@@ -334,6 +338,7 @@ class Tally:
         self.add_record(
             RolloutRecord(
                 index=spec.index,
+                item=spec.item.index,
                 group=spec.group,
                 step=spec.step,
                 kind=spec.kind,

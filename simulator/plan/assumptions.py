@@ -37,7 +37,7 @@ def _of_the_run(job: Job, load: Load, rules: TrainerRules) -> Iterator[str]:
             " a rollout that is cut short is graded with an empty answer"
         )
     if job.grader.endpoint is None:
-        yield f"the {job.grader.type} grader is run by the platform: rollouts are not graded here"
+        yield f"the {job.grader.type} grader is run by the platform: nobody is called for it in the burst"
     if load.mode == "training" and load.steps > 1:
         yield f"a weight update takes {load.update_s:g} s before the time scale"
     if load.mode == "training" and load.evaluation:

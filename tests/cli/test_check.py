@@ -187,7 +187,7 @@ def test_run_checks_then_plays_and_reports_both(tmp_path, capsys):
     assert check(tmp_path, endpoints, "--time-scale", "0", command="run") == 0
     report = report_in(tmp_path / "out")
     assert report["rollouts"]["graded"] > 0
-    assert [finding["code"] for finding in report["findings"]] == ["grader.binary"]
+    assert [finding["code"] for finding in report["findings"]] == ["grader.binary", "reward.flat_groups"]
     assert "note grader.binary: judge: " in capsys.readouterr().err
     probes = {trace for trace in endpoints.traces if trace.startswith("trace_preflight")}
     assert len(endpoints.traces - probes) == report["rollouts"]["planned"]

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from endpoints_mock.settings import (
     EndpointSettings,
     FaultRate,
+    LoadShift,
     MockSettings,
     behaviour_of,
     build_settings,
     decode_settings,
+    is_biased,
     parse_fault,
     parse_fault_rate,
     parse_service,
@@ -147,3 +149,36 @@ def test_unusable_texts_are_refused(texts):
 def test_unusable_json_is_refused(json):
     with pytest.raises(InputError, match="settings: "):
         decode_settings(json)
+
+
+def test_flaws_of_a_grader_are_read():
+    settings = build_settings(
+        noise=["grade=0.1"], load_shift=["grade=-0.07 above 40"], worker_shift=["grade=0.2"]
+    )
+    behaviour = behaviour_of(settings, "grade", is_tool=False)
+    assert (behaviour.noise, behaviour.worker_shift) == (0.1, 0.2)
+    assert behaviour.load_shift == LoadShift(-0.07, 40)
+    assert not is_biased(behaviour_of(settings, "search", is_tool=True))
+    assert not is_biased(behaviour_of(settings, "other", is_tool=False))
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ({"noise": ["grade=much"]}, "`much` is no number"),
+        ({"noise": ["grade=nan"]}, "`nan` is no number"),
+        ({"load_shift": ["grade=-0.07"]}, "`-0.07` is no shift under load; write `-0.07 above 40`"),
+        ({"load_shift": ["grade=-0.07 above -1"]}, "is no shift under load"),
+        ({"load_shift": ["grade=x above 4"]}, "is no shift under load"),
+        ({"worker_shift": ["grade=inf"]}, "`inf` is no number"),
+    ],
+)
+def test_flaws_that_cannot_be_are_refused(texts, said):
+    with pytest.raises(InputError, match=said):
+        build_settings(**texts)
+
+
+def test_noise_is_not_negative():
+    settings = MockSettings(endpoints={"grade": EndpointSettings(noise=-1.0)})
+    with pytest.raises(InputError, match="noise of grade: must be a finite number"):
+        behaviour_of(settings, "grade", is_tool=False)

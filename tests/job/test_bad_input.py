@@ -201,13 +201,32 @@ TOMLS = {
     "unknown table": (
         TOML.replace("[trainer]", "[rules]"),
         (
-            'scenario.toml:10: unknown key "rules"; known: check, endpoints, gates, job, load, policies, '
-            "policy, seed, train, trainer, valid"
+            'scenario.toml:10: unknown key "rules"; known: check, endpoints, gates, grade, graders, job, '
+            "load, policies, policy, seed, train, trainer, valid"
         ),
     ),
     "excluded from the check": (
         TOML.replace("[load]", '[check]\nexclude = ["find", "refund"]\n[load]'),
         'scenario.toml:7: the job has no endpoint "refund"; known: find, grader, read',
+    ),
+    "compared with nobody": (
+        TOML.replace("[load]", '[grade]\nagainst = ["exact"]\n[load]'),
+        'scenario.toml:7: no grader is named "exact"; known: none',
+    ),
+    "a tolerance that is none": (
+        TOML.replace("[load]", "[grade]\ntolerance = -1.0\n[load]"),
+        "scenario.toml:7: tolerance must be from 0 to 1000000; mend the value",
+    ),
+    "a grader of no type": (
+        TOML.replace("[load]", '[graders.exact]\noperation = "eq"\n[load]'),
+        (
+            "scenario.toml:6: no `type`; say which grader it is: endpoint, label_model, multi, python, "
+            "score_model, string_check, text_similarity"
+        ),
+    ),
+    "a grader with a variable that is not set": (
+        TOML.replace("[load]", '[graders.mine]\ntype = "endpoint"\nurl = "${NOWHERE}/x"\n[load]'),
+        "scenario.toml:6: url needs ${NOWHERE}, which is not set; export NOWHERE=... first",
     ),
     "state of no tool": (
         TOML.replace("[load]", '[check.state]\nwrite = {tool = "add"}\nread = {tool = "read"}\n[load]'),

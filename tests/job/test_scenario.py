@@ -158,6 +158,16 @@ def test_the_starting_scenario_says_which_dataset_it_could_not_find(folder):
     assert len(load_scenario("start.toml", Overrides(), ENVIRON).train) == 10
 
 
+def test_the_starting_scenario_has_a_grader_to_compare_with(folder):
+    text = starter_scenario(Path("job.json"), Path())
+    block = text[text.index("# [grade]") :].split("\n\n")[0]
+    plain = "\n".join(line.removeprefix("# ") for line in block.split("\n"))
+    (folder / "start.toml").write_text(text.replace(block, plain))
+    scenario = load_scenario("start.toml", Overrides(), ENVIRON)
+    assert scenario.grade.against == ("exact",)
+    assert scenario.graders["exact"].settings["input"] == "{{sample.output_text}}"
+
+
 def uncommented(text, *keys):
     starts = tuple(f"# {key} = " for key in keys)
     return "\n".join(line[2:] if line.startswith(starts) else line for line in text.split("\n"))

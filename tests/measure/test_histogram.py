@@ -1,6 +1,6 @@
 import pytest
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.measure.histogram import HIGHEST_US, LOWEST_US, Histogram
@@ -25,6 +25,7 @@ def recorded_by_the_library(*seconds):
     return hdr
 
 
+@settings(max_examples=40)
 @given(st.lists(SECONDS))
 def test_it_reads_and_writes_what_the_library_itself_would_have_recorded(values):
     ours, theirs = recorded(*values), recorded_by_the_library(*values)

@@ -158,7 +158,7 @@ def sharded(happened, shard_of_group):
 DEALT = st.lists(st.integers(0, SHARDS - 1), min_size=12, max_size=12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(events(), DEALT, st.permutations(range(SHARDS)))
 def test_the_shards_merged_in_any_order_are_one_tally_of_everything(happened, dealt, order):
     shards = sharded(happened, dealt)
@@ -180,7 +180,7 @@ def test_merging_is_associative(happened, dealt):
     assert counts(merged(a, merged(b, c))) == left
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(events())
 def test_bytes_and_back_is_the_same_tally_and_still_counts(happened):
     tally = tally_of(happened)

@@ -181,7 +181,7 @@ def test_what_a_step_of_an_episode_is_taken_for_is_printed(counts, words):
 
 
 def test_a_grader_that_is_not_called_is_said():
-    assert "the string_check grader is run by the platform: rollouts are not graded here" in said(
+    assert "the string_check grader is run by the platform: nobody is called for it in the burst" in said(
         job(graded=False)
     )
 

@@ -5,7 +5,8 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from reports.terminal import WIDTH, render
+from reports.layout import WIDTH
+from reports.terminal import render
 from tests.reports.runs import CASES, failing, passing
 
 WRITTEN = ["report.json", "junit.xml", "rollouts.jsonl"]

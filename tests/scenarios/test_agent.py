@@ -94,7 +94,7 @@ outputs = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.data(), st.sampled_from(ITEMS[:8]), st.integers(0, 1000))
 def test_any_output_is_coped_with_within_the_budget(data, item, seed):
     agent = FilingsAgent(item, random.Random(seed), **options("baseline"))

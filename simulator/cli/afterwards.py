@@ -28,8 +28,11 @@ from simulator.measure.summary import GraderSummary, Summary
 from simulator.model import Endpoint, Finding, Grader, RewardError
 from simulator.redaction import redactor
 
-MOST_GRADED = 100_000
+MOST_GRADED = 50_000
 """Rollouts that are graded afterwards; of more, whole groups are drawn at random."""
+
+_READ = 2.0
+"""How many times as many are read: groups are drawn, and their sizes differ."""
 
 SCORED_ZERO: frozenset[RewardError] = frozenset(
     {"python_grader_runtime_error", "python_grader_server_error", "model_grader_parse_error"}
@@ -96,7 +99,13 @@ def grade_afterwards(prepared: Prepared, summary: Summary, regrade: int) -> Summ
     grader, is_local = scenario.job.grader, is_graded_afterwards(scenario.job.grader)
     most = MOST_GRADED if is_local else regrade or MOST_COMPARED
     taken = from_file(
-        path, scenario, OpenAI(), Fields(recorded=scenario.grade.recorded), most=most, seed=summary.seed
+        path,
+        scenario,
+        OpenAI(),
+        Fields(recorded=scenario.grade.recorded),
+        most=most,
+        seed=summary.seed,
+        share=_READ * most / summary.rollouts.completed,
     )
     studied = _study(prepared, taken, _orders(summary.seed, regrade, is_local=is_local))
     in_burst = [Mark(n, "load", -1, score) for n, score in enumerate(taken.scores) if score is not None]

@@ -5,7 +5,8 @@ Found by content: our own `rollouts.jsonl`; the platform's export of a training 
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ Row = dict[str, Any]
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """One rollout of a file. `item` is its dataset row, as far as the file tells; `fields` all it says.
+    """One rollout of a file. `item` is its dataset row, if the file has that, `fields` what else it says.
 
     `key` is the same for rollouts of one item, `group` for those of one group. `split` and `index` say where
     the item stands in a job's datasets, None where the file does not. `failed` tells that an endpoint did.
@@ -50,40 +51,71 @@ def is_recording(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             first = file.readline(_LONGEST_LINE)
-            value = _decode(first) if first.strip() != b"{" else _decode(first + file.read(_LONGEST_LINE))
-    except (OSError, msgspec.DecodeError, RecursionError, UnicodeError):
+            value = _decode(first) if _is_whole(first) else _decode(first + file.read(_LONGEST_LINE))
+    except (OSError, ValueError, *_UNREADABLE):
         return False
     return _reader_of(value) is not None
 
 
-def read_recordings(path: Path) -> tuple[Recording, ...]:
-    """Return the rollouts of a file; InputError, with file and line, for what is none or where none is."""
-    data = read_bytes(path, InputError)
-    name = printable(path)
-    found = [recording for where, value in _values(data, name) for recording in _read(value, where)]
-    if not found:
+def read_recordings(path: Path, wanted: Callable[[str], bool] = bool) -> tuple[Recording, ...]:
+    """Return the rollouts of a file that are of wanted groups, of any by default.
+
+    InputError, with file and line, for what is no rollout, or where there is none. A file of lines is read
+    line by line, so that what is not wanted takes no memory.
+    """
+    name, found, some = printable(path), list[Recording](), False
+    for where, value in _values(path, name):
+        for recording in _read(value, where):
+            some = True
+            if wanted(recording.group):
+                found.append(recording)
+    if not some:
         raise InputError("holds no rollouts", where=name, remedy="name a rollouts.jsonl or an export")
     return tuple(found)
 
 
 _LONGEST_LINE = 64_000_000
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)
 _decode = msgspec.json.Decoder().decode
 
 
-def _values(data: bytes, name: str) -> Iterator[tuple[str, Any]]:
+def _is_whole(line: bytes) -> bool:
+    """Tell whether a line is a JSON value by itself."""
+    try:
+        _decode(line)
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _values(path: Path, name: str) -> Iterator[tuple[str, Any]]:
     """Yield each JSON value of a file and where it stands; a file is one value, or has one a line."""
     try:
+        with path.open("rb") as file:
+            first = file.readline()
+            if _is_whole(first):
+                yield from _lines(chain([first], file), name)
+                return
+    except OSError:
+        pass  # reading it whole will say what is wrong
+    data = read_bytes(path, InputError)
+    if _is_whole(data):
         yield name, _decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        for number, line in enumerate(data.split(b"\n"), start=1):
-            if line.strip():
-                where = f"{name}:{number}"
-                try:
-                    value = _decode(line)
-                except (msgspec.DecodeError, RecursionError, UnicodeError):
-                    decode_utf8(line, name, InputError, line=number)
-                    raise InputError("not JSON", where=where, remedy="mend the line") from None
-                yield where, value
+    else:
+        yield from _lines(data.split(b"\n"), name)
+
+
+def _lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{name}:{number}"
+        try:
+            value = _decode(line)
+        except _UNREADABLE:
+            decode_utf8(line, name, InputError, line=number)
+            raise InputError("not JSON", where=where, remedy="mend the line") from None
+        yield where, value
 
 
 def _read(value: Any, where: str) -> Iterator[Recording]:
@@ -117,11 +149,15 @@ def _own(line: Row) -> Iterator[Recording]:
         answer=str(line["answer"]),
         calls=tuple((str(c["call_id"]), ToolCall(str(c["endpoint"]), str(c["arguments"]))) for c in calls),
         score=_score(line["score"]),
-        fields=line,
+        fields={name: value for name, value in line.items() if name not in _BULK},
         split="valid" if split == "valid" else "train",
         index=index,
         failed=any(call["fault"] is not None for call in calls),
     )
+
+
+_BULK = frozenset({"answer", "grade", "turns"})
+"""What is most of a line of ours, and is not looked up."""
 
 
 def is_finished(recording: Recording) -> bool:

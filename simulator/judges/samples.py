@@ -47,10 +47,24 @@ def looked_up(value: Any, path: str) -> Any:
 
 
 def from_file(
-    path: Path, scenario: Scenario | None, dialect: Dialect, fields: Fields, *, most: int, seed: int
+    path: Path,
+    scenario: Scenario | None,
+    dialect: Dialect,
+    fields: Fields,
+    *,
+    most: int,
+    seed: int,
+    share: float = 1.0,
 ) -> Taken:
-    """Return the finished rollouts of a file, or whole groups drawn at random if they are too many."""
-    recordings = [one for one in read_recordings(path) if is_finished(one)]
+    """Return the finished rollouts of a file, or whole groups drawn at random if they are too many.
+
+    Where the file is known to hold very many, `share` is about which part of the groups to read.
+    """
+
+    def wanted(group: str) -> bool:
+        return share >= 1 or random.Random(f"{seed}/{group}").random() < share
+
+    recordings = [one for one in read_recordings(path, wanted) if is_finished(one)]
     if not recordings:
         raise InputError("holds no rollout that came to its end", where=printable(path))
     return from_recordings(_some_groups(recordings, most, seed), scenario, dialect, fields, printable(path))

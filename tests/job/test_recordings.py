@@ -72,7 +72,7 @@ def test_an_evaluation_pass_of_the_platform(tmp_path, indent):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([{"messages": []}], "some.jsonl: is no rollout"),
+        ([{"messages": []}], "some.jsonl:1: is no rollout"),
         ([OWN, {"messages": []}], "some.jsonl:2: is no rollout"),
         ([OWN, OWN | {"turns": 7}], "some.jsonl:2: a part is missing or of the wrong type"),
         ([OWN, OWN | {"score": "high"}], "some.jsonl:2: a part is missing or of the wrong type"),
@@ -85,6 +85,12 @@ def test_what_is_no_rollout_is_told_with_its_line(tmp_path, monkeypatch, values,
     with pytest.raises(InputError, match="some") as problem:
         read_recordings(path.relative_to(tmp_path))
     assert str(problem.value).startswith(said)
+
+
+def test_groups_that_are_not_wanted_are_left_out(tmp_path):
+    path = written(tmp_path, OWN, OWN | {"group": 4}, OWN)
+    assert len(read_recordings(path, lambda group: group.endswith("3"))) == 2
+    assert read_recordings(path, lambda _group: False) == ()
 
 
 def test_a_line_that_is_no_json_is_told(tmp_path):

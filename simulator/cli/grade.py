@@ -26,7 +26,7 @@ from simulator.judges.conduct import Studied, conduct_study
 from simulator.judges.opening import endpoints_asked, goes_over_the_wire
 from simulator.judges.samples import Fields, Taken, from_file, from_rows
 from simulator.judges.study import HOPELESS, calls_of
-from simulator.measure.summary import StudySummary
+from simulator.measure.summary import GraderSummary, StudySummary
 from simulator.model import Endpoint
 from simulator.plan.trainer import endpoints_of
 from simulator.redaction import redactor
@@ -127,7 +127,7 @@ def _tell(studying: Studying, taken: Taken, studied: Studied, duration_s: float)
         calls=len(studied.marks) + sum(map(len, studied.others.values())),
         grader=found,
         assumptions=tuple(_assumptions(studying, threshold)),
-        left_out=tuple(_left_out(studying, taken, studied)),
+        left_out=tuple(_left_out(studying, taken, studied, found)),
         unfinished=studied.unfinished,
     )
     findings = worst_first(findings_of(found, summary.grader_name))
@@ -151,7 +151,7 @@ def _assumptions(studying: Studying, threshold: float | None) -> Iterator[str]:
         yield f"{studying.orders.lanes} grader calls at once are a burst: no source gives the trainer's limit"
 
 
-def _left_out(studying: Studying, taken: Taken, studied: Studied) -> Iterator[str]:
+def _left_out(studying: Studying, taken: Taken, studied: Studied, found: GraderSummary) -> Iterator[str]:
     orders = studying.orders
     if studying.grader is None:
         yield "repeats, load and workers: only recorded scores were looked at; pass --grader, or name the job"
@@ -160,6 +160,8 @@ def _left_out(studying: Studying, taken: Taken, studied: Studied) -> Iterator[st
         yield f"load and workers: a `{studying.grader.type}` grader is no endpoint"
     elif not orders.load:
         yield "load: left out as asked for"
+    if goes_over_the_wire(studying.grader) and found.workers is None and found.scores.mean is not None:
+        yield "workers: connections are not told apart: they were closed, or the samples are few"
     if orders.repeats < 2:
         yield "noise: each sample was graded once; raise --repeats"
     expected = len(taken.samples) * (2 * orders.repeats + 1 if orders.load else orders.repeats)

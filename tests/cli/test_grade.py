@@ -88,7 +88,16 @@ def test_another_grader_is_compared_with(graded, tmp_path, capsys):
     assert agreement["pairs"] == 24
     assert (agreement["confusion"]["grader_only"], agreement["confusion"]["reference_only"]) == (0, 12)
     assert report_in(out)["grader"]["load"] is None
-    assert "load: left out as asked for" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "load: left out as asked for" in said
+    assert "workers: connections are not told apart" not in said
+
+
+def test_connections_that_are_not_told_apart_are_said(graded, capsys):
+    code, out = graded(by_row, "--rollouts", "12", "--repeats", "1")
+    assert code == 0
+    assert report_in(out)["grader"]["workers"] is None
+    assert "workers: connections are not told apart" in capsys.readouterr().out
 
 
 def test_gates_decide(graded, capsys):

@@ -45,7 +45,6 @@ def grade(target: str, /, options: GradeOptions = _DEFAULTS) -> int:
     """
     studying = prepare_study(target, options, os.environ)
     ask_before_leaving(_asked(studying), _volume(studying, options), assume_yes=options.yes)
-    make_folder(studying.out)
     with ExitStack() as stack:
         if studying.embedded is not None:
             stack.enter_context(studying.embedded.serving())
@@ -73,6 +72,7 @@ def _take(target: str, studying: Studying, options: GradeOptions) -> Taken:
     scenario, settings, seed = studying.scenario, studying.settings, studying.orders.seed
     fields = Fields(settings.answer, settings.recorded)
     if scenario is not None and studying.setup is not None:
+        make_folder(studying.out)
         path = play_into(studying.out, studying.setup, scenario)
     elif scenario is not None and options.samples is None:
         return from_rows(scenario, OpenAI(), fields, most=options.rollouts, seed=seed)
@@ -133,6 +133,8 @@ def _tell(studying: Studying, taken: Taken, studied: Studied, duration_s: float)
     findings = worst_first(findings_of(found, summary.grader_name))
     verdict = judge_study(studying.gates, summary, findings)
     redact = redactor(studying.secrets)
+    if studying.setup is None:
+        make_folder(studying.out)
     with writing(studying.out):
         written = write_study_reports(studying.out, summary, verdict, findings)
         if studied.marks:

@@ -125,10 +125,15 @@ def test_an_earlier_run_can_be_graded_again(graded, tmp_path, capsys):
     code, out = graded(by_row, "--samples", str(kept), "--no-load", "--repeats", "1")
     assert (code, report_in(out)["source"]) == (0, str(kept))
     assert not (out / "rollouts.jsonl").exists()
-    assert (
-        invoke(["grade", str(kept), "--out", str(tmp_path / "alone")]) == 3
-    )  # ungraded, and no grader named
+    assert invoke(["grade", str(kept), "--out", str(tmp_path / "alone")]) == 3  # nothing was graded
     assert "none" in capsys.readouterr().out
+    (tmp_path / "exact.json").write_text(json.dumps(EXACT))
+    refused = tmp_path / "refused"
+    assert invoke(["grade", str(kept), "--grader", str(tmp_path / "exact.json"), "--out", str(refused)]) == 2
+    assert not refused.exists()
+    said = capsys.readouterr().err
+    assert "these rollouts do not hold their dataset rows" in said
+    assert "pass this with --samples" in said
 
 
 def export(scores):

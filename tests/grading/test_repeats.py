@@ -77,16 +77,17 @@ def test_workers_without_noise_are_told_apart_exactly():
 
 def test_a_worker_that_answers_more_under_load_is_no_effect_of_the_load():
     rng = np.random.default_rng(1)
-    own, worker = rng.uniform(0, 1, SAMPLES), np.arange(LANES) % 2 * 0.2
-    lane = np.arange(SAMPLES) % LANES
+    own, every = rng.uniform(0, 1, SAMPLES), np.arange(SAMPLES)
+    first, second = every % LANES * 2, every % LANES * 2 + 1  # of the two workers
 
-    def marks(rows):
-        return Marks(rows, own[rows] + worker[lane[rows]], lane[rows])
+    def marks(*lanes):
+        sample, lane = np.tile(every, len(lanes)), np.concatenate(lanes)
+        return Marks(sample, own[sample] + lane % 2 * 0.2, lane)
 
-    every, odd = np.arange(SAMPLES), np.flatnonzero(lane % 2)
     nobody = Marks(*(np.zeros(0, dtype=kind) for kind in (np.intp, float, np.intp)))
-    groups = grouped(np.arange(SAMPLES) % GROUPS)
-    shift = load_shift(marks(every), marks(odd), nobody, groups, 1, in_flight=LANES, failed=0)
+    groups = grouped(every % GROUPS)
+    shift = load_shift(marks(first, second), marks(second), nobody, groups, 1, in_flight=LANES, failed=0)
+    assert shift.shift.value == pytest.approx(0.0)
     assert not shift.found
 
 

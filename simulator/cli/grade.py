@@ -112,7 +112,8 @@ def _tell(studying: Studying, taken: Taken, studied: Studied, duration_s: float)
     threshold = grader.pass_threshold
     if threshold is None and studying.scenario is not None:
         threshold = studying.scenario.job.grader.pass_threshold
-    terms = Terms(studying.orders.seed, threshold, studying.settings.tolerance, studying.orders.lanes)
+    in_flight = round(studied.in_flight)
+    terms = Terms(studying.orders.seed, threshold, studying.settings.tolerance, in_flight)
     others = {name: first_scores(len(taken.cases), marks) for name, marks in studied.others.items()}
     found = grader_summary(grader.type, taken.cases, studied.marks, others, terms)
     summary = StudySummary(
@@ -164,6 +165,10 @@ def _left_out(studying: Studying, taken: Taken, studied: Studied, found: GraderS
         yield "load: left out as asked for"
     if goes_over_the_wire(studying.grader) and found.workers is None and found.scores.mean is not None:
         yield "workers: connections are not told apart: they were closed, or the samples are few"
+    if orders.load and found.load and 2 * found.load.in_flight < orders.lanes:
+        limit = studying.grader.endpoint.rate_limit if studying.grader.endpoint else None
+        why = f"the job's rate_limit of {limit:g} per second" if limit else "answers that came so quickly"
+        yield f"{orders.lanes} calls in flight: {why} left {found.load.in_flight} on average"
     if orders.repeats < 2:
         yield "noise: each sample was graded once; raise --repeats"
     expected = len(taken.samples) * (2 * orders.repeats + 1 if orders.load else orders.repeats)

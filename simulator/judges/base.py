@@ -12,10 +12,11 @@ UNKNOWN = -1
 
 
 class Given(msgspec.Struct, frozen=True):
-    """A judgement, and the connection it came over."""
+    """A judgement, the connection it came over, and for how many seconds requests were out for it."""
 
     judgement: Judgement
     connection: int = UNKNOWN
+    out_s: float = 0.0
 
 
 class Judge(Protocol):

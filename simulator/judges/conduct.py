@@ -13,10 +13,14 @@ from simulator.model import Grader
 
 
 class Studied(msgspec.Struct):
-    """What came of a study; `others` are the marks of the graders compared with, by name."""
+    """What came of a study; `others` are the marks of the graders compared with, by name.
+
+    `in_flight` is how many calls were in flight under load on average.
+    """
 
     marks: list[Mark] = []
     others: dict[str, list[Mark]] = {}
+    in_flight: float = 0.0
     unfinished: bool = False
     interrupted: bool = False
 
@@ -46,7 +50,7 @@ async def conduct_study(
 
             nursery.start_soon(listen)
             async with open_judge(grader, msgspec.structs.replace(means, lanes=orders.lanes)) as judge:
-                await study(judge, samples, orders, watch, studied.marks, means.redact)
+                studied.in_flight = await study(judge, samples, orders, watch, studied.marks, means.redact)
             for name, other in against.items():
                 marks = studied.others.setdefault(name, [])
                 async with open_judge(other, means) as judge:

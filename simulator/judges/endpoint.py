@@ -52,7 +52,8 @@ class EndpointJudge:
             raise
         if any(not attempt.reused for attempt in outcome.attempts) or self._connections[lane] < 0:
             self._connections[lane] = next(self._numbers)
-        return Given(_judgement(outcome), self._connections[lane])
+        out_s = sum(attempt.done - attempt.sent for attempt in outcome.attempts)
+        return Given(_judgement(outcome), self._connections[lane], out_s)
 
 
 class _Asker:

@@ -91,7 +91,9 @@ class _ByNames:
         self._judge = judge
 
     async def judge(self, sample: Sample, lane: int) -> Given:  # noqa: ARG002 the protocol's signature
-        return Given(await self._judge(sample.names))
+        began = trio.current_time()
+        judgement = await self._judge(sample.names)
+        return Given(judgement, out_s=trio.current_time() - began)
 
 
 @asynccontextmanager
@@ -131,17 +133,19 @@ class _Multi:
 
     async def judge(self, sample: Sample, lane: int) -> Given:
         scores: dict[str, float] = {}
+        out_s = 0.0
         for key, inner in self._judges.items():
             given = await inner.judge(sample, lane)
+            out_s += given.out_s
             score = given.judgement.score
             if score is None:
                 details = f"{key}: {given.judgement.details}"
-                return Given(msgspec.structs.replace(given.judgement, details=details))
+                return Given(msgspec.structs.replace(given.judgement, details=details), out_s=out_s)
             scores[key] = score
         try:
-            return Given(Judgement(compute(self._formula, scores)))
+            return Given(Judgement(compute(self._formula, scores)), out_s=out_s)
         except CannotGrade as problem:
-            return Given(problem.judgement)
+            return Given(problem.judgement, out_s=out_s)
 
 
 @asynccontextmanager

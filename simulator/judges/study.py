@@ -63,9 +63,10 @@ async def study(
     watch: Watch,
     marks: list[Mark],
     redact: Callable[[str], str],
-) -> None:
+) -> float:
     """Have the samples graded, and append each mark to `marks`, which keeps them if this is cancelled.
 
+    Returns how many calls were in flight under load on average, which a rate limit may keep low; 0 without.
     `redact` hides secrets in what graders say of their failures.
     """
     rounds, lanes = orders.repeats, orders.lanes
@@ -73,11 +74,13 @@ async def study(
     watch("the grader, while nothing else is going on")
     await sitting.calmly(dealt(len(samples), lanes, range(rounds), orders.seed), "before")
     if not orders.load:
-        return
+        return 0.0
     watch(f"the grader, with {lanes} calls in flight")
-    await sitting.at_once(dealt(len(samples), lanes, range(rounds, 2 * rounds), orders.seed), lanes)
+    under_load = dealt(len(samples), lanes, range(rounds, 2 * rounds), orders.seed)
+    in_flight = await sitting.at_once(under_load, lanes)
     watch("the grader, after the load")
     await sitting.calmly(dealt(len(samples), lanes, range(2 * rounds, 2 * rounds + 1), orders.seed), "after")
+    return in_flight
 
 
 def calls_of(samples: int, orders: Orders) -> int:
@@ -126,8 +129,8 @@ class _Sitting:
         too_long = self._failed_in_a_row > 1 and lasted_s >= HOPELESS_S
         return too_long or self._failed_in_a_row >= self._hopeless
 
-    async def at_once(self, deal: Deal, lanes: int) -> None:
-        """Grade over all lanes at the same time.
+    async def at_once(self, deal: Deal, lanes: int) -> float:
+        """Grade over all lanes at the same time; returns how many calls were in flight on average.
 
         Lanes begin one after another, spread over the time that a call usually takes: calls in lockstep would
         all end at once, and half of the time few would be in flight. Each begins with a call that does not
@@ -137,25 +140,32 @@ class _Sitting:
         queues: list[deque[int]] = [deque() for _ in range(lanes)]
         for sample, lane in deal:
             queues[lane].append(sample)
-        left = len(deal)
+        left, out_s, began = len(deal), 0.0, trio.current_time()
+
+        async def judge(sample: Sample, lane: int) -> Given:
+            nonlocal out_s
+            given = await self._judge.judge(sample, lane)
+            out_s += given.out_s
+            return given
 
         async def work(lane: int) -> None:
             nonlocal left
             await trio.sleep(lane / lanes * self._usual_s)
             filler = self._samples[lane % len(self._samples)]
-            await self._judge.judge(filler, lane)
+            await judge(filler, lane)
             while left and not self._is_hopeless:
                 queue = queues[lane] or max(queues, key=len)
                 if queue:
                     sample = queue.popleft()
-                    self._note(sample, "load", await self._judge.judge(self._samples[sample], lane))
+                    self._note(sample, "load", await judge(self._samples[sample], lane))
                     left -= 1
                 else:
-                    await self._judge.judge(filler, lane)
+                    await judge(filler, lane)
 
         async with trio.open_nursery() as nursery:
             for lane in range(lanes):
                 nursery.start_soon(work, lane)
+        return out_s / max(trio.current_time() - began, 1e-9)
 
     def _note(self, sample: int, phase: Phase, given: Given) -> None:
         told = given.judgement

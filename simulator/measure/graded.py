@@ -117,7 +117,7 @@ class Repeatability(msgspec.Struct, frozen=True):
 
 
 class LoadShift(msgspec.Struct, frozen=True):
-    """What becomes of the same samples' scores with so many calls in flight, and after that.
+    """What becomes of the same samples' scores with so many calls in flight on average, and after that.
 
     Differences are less the score before the load. `found` tells whether 0 lies outside a 99.5% interval.
     """

@@ -65,7 +65,8 @@ def test_a_study_writes_what_it_found(graded, capsys):
     assert (report["samples"], report["groups"], report["calls"]) == (24, 12, 24 * 5)
     assert grader["repeatability"]["repeats"] == 2
     assert grader["repeatability"]["max_spread"] == grader["load"]["shift"]["value"] == 0.0
-    assert (grader["load"]["in_flight"], grader["load"]["samples"]) == (8, 24)
+    assert 1 <= grader["load"]["in_flight"] <= 8
+    assert grader["load"]["samples"] == 24
     assert grader["workers"]["found"] is False
     assert grader["learnability"]["flat_groups"]["value"] == 1.0
     assert [finding["code"] for finding in report["findings"]] == ["reward.flat_groups"]

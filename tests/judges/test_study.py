@@ -159,6 +159,18 @@ def test_marks_count_only_while_every_lane_is_busy(clock):
         48
     ] * 3
     assert under_load[:48] == [16] * 48
+    assert 10 < found.in_flight <= 16
+
+
+def test_a_rate_limit_keeps_fewer_in_flight_and_that_is_told(clock):
+    async def play() -> Studied:
+        server = ScriptServer(lambda _request: [0.05, http(200, b'{"score":1.0}')])
+        async with serving(server):
+            url = f"http://127.0.0.1:{server.port}/grade"
+            limited = Grader("endpoint", "judge", Endpoint("judge", "grader", url, rate_limit=40.0))
+            return await studied(limited, Orders(repeats=1, lanes=16, load=True, seed=1), count=48)
+
+    assert trio.run(play, clock=clock).in_flight == pytest.approx(2.0, abs=0.6)
 
 
 def refuse(_request: RawRequest):

@@ -18,7 +18,7 @@ ROUNDING = 1e-6
 """A smaller difference between scores of one sample is arithmetic's."""
 
 _SIGNIFICANT = 1 - STRICT
-_MARKS_PER_CONNECTION = 4
+_MARKS_PER_CONNECTION, _ENOUGH_PER_CONNECTION = 4, 16
 _SWEEPS, _CONVERGED = 200, 1e-13
 
 
@@ -36,6 +36,9 @@ class Marks(msgspec.Struct, frozen=True):
         """Return each sample's mean, NaN for one without a score."""
         count = np.bincount(self.sample, minlength=samples).astype(float)
         return ratio(np.bincount(self.sample, self.score, samples).astype(float), count)
+
+
+_NO_MARKS = Marks(np.zeros(0, dtype=np.intp), np.zeros(0), np.zeros(0, dtype=np.intp))
 
 
 class Fit(msgspec.Struct, frozen=True):
@@ -181,10 +184,13 @@ def _mean(values: Floats, groups: Grouped, resampling: Resampling) -> Floats:
 def worker_shift(before: Marks, load: Marks) -> WorkerShift | None:
     """Return whether scores depend on the connection; None where connections cannot be told apart.
 
-    An F test says whether they all are alike. How many kinds there are, and how far apart, a mixture of
-    normal distributions says, fitted to the connections' effects.
+    Marks under load are used only where others are few: a load that meets workers unequally would pass for
+    a difference between them. An F test says whether they all are alike. How many kinds there are, and how
+    far apart, a mixture of normal distributions says, fitted to the connections' effects.
     """
     before, load = _known(before), _known(load)
+    if len(before) >= _ENOUGH_PER_CONNECTION * len(np.unique(before.connection)):
+        load = _NO_MARKS
     marks = Marks(*(np.concatenate(parts) for parts in zip(_parts(before), _parts(load), strict=True)))
     samples = int(marks.sample.max(initial=-1)) + 1
     under_load = np.repeat([0, samples], [len(before), len(load)])

@@ -91,6 +91,12 @@ def test_a_worker_that_answers_more_under_load_is_no_effect_of_the_load():
     assert not shift.found
 
 
+def test_a_load_that_meets_the_workers_unequally_is_no_difference_between_them():
+    study = Study(6, worker=0.0)
+    shifted = study.load.score - 0.3 * (study.load.connection % 2)
+    assert not worker_shift(study.before, Marks(study.load.sample, shifted, study.load.connection)).found
+
+
 def test_connections_that_nobody_tells_apart_are_no_workers():
     study = Study(3)
     unknown = [Marks(m.sample, m.score, np.full(len(m), -1)) for m in (study.before, study.load)]

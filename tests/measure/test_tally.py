@@ -158,7 +158,7 @@ def sharded(happened, shard_of_group):
 DEALT = st.lists(st.integers(0, SHARDS - 1), min_size=12, max_size=12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(events(), DEALT, st.permutations(range(SHARDS)))
 def test_the_shards_merged_in_any_order_are_one_tally_of_everything(happened, dealt, order):
     shards = sharded(happened, dealt)
@@ -171,7 +171,7 @@ def test_the_shards_merged_have_the_summary_of_one_tally_of_everything(happened,
     assert summary_of(merged(*sharded(happened, dealt))) == summary_of(tally_of(happened))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(events(), DEALT)
 def test_merging_is_associative(happened, dealt):
     a, b, c = sharded(happened, dealt)
@@ -180,7 +180,7 @@ def test_merging_is_associative(happened, dealt):
     assert counts(merged(a, merged(b, c))) == left
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(events())
 def test_bytes_and_back_is_the_same_tally_and_still_counts(happened):
     tally = tally_of(happened)

@@ -1,15 +1,13 @@
 """Every measure beside the library that people know it from, and a bootstrap that draws the data again."""
 
 import warnings
+from importlib import import_module as library  # they are large: imported here, they slow all tests
 from itertools import combinations
 
-import krippendorff
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
-from sklearn.metrics import cohen_kappa_score
 
 from simulator.grading import ranks
 from simulator.grading.agreement import Compared, agreement
@@ -34,12 +32,13 @@ def measured(x, y, group, threshold=0.5, seed=1):
 def test_correlations_are_those_of_scipy():
     x, y, group = data()
     found = measured(x, y, group)
-    assert found.pearson.value == pytest.approx(stats.pearsonr(x, y)[0])
-    assert found.spearman.value == pytest.approx(stats.spearmanr(x, y)[0])
-    assert found.kendall.value == pytest.approx(stats.kendalltau(x, y)[0])
+    assert found.pearson.value == pytest.approx(library("scipy.stats").pearsonr(x, y)[0])
+    assert found.spearman.value == pytest.approx(library("scipy.stats").spearmanr(x, y)[0])
+    assert found.kendall.value == pytest.approx(library("scipy.stats").kendalltau(x, y)[0])
 
 
 def test_kappas_are_those_of_scikit_learn():
+    cohen_kappa_score = library("sklearn.metrics").cohen_kappa_score
     x, y, group = data()
     found = measured(x, y, group)
     assert found.kappa.value == pytest.approx(cohen_kappa_score(x >= 0.5, y >= 0.5))
@@ -53,7 +52,7 @@ def test_kappas_are_those_of_scikit_learn():
 def test_alpha_is_that_of_the_krippendorff_package():
     x, y, group = data()
     assert measured(x, y, group).alpha.value == pytest.approx(
-        krippendorff.alpha(np.stack([x, y]), level_of_measurement="interval")
+        library("krippendorff").alpha(np.stack([x, y]), level_of_measurement="interval")
     )
 
 
@@ -104,8 +103,8 @@ def resampled(x, y, group, times, measure):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (ranks.kendall, lambda x, y: stats.kendalltau(x, y)[0]),
-        (ranks.spearman, lambda x, y: stats.spearmanr(x, y)[0]),
+        (ranks.kendall, lambda x, y: library("scipy.stats").kendalltau(x, y)[0]),
+        (ranks.spearman, lambda x, y: library("scipy.stats").spearmanr(x, y)[0]),
     ],
 )
 def test_replicates_of_rank_correlations_are_those_of_data_drawn_again(ours, theirs):
@@ -136,7 +135,7 @@ def test_of_very_many_the_ranks_of_whole_groups_are_compared():
 def test_very_many_groups_are_bundled_and_the_coefficient_stays():
     x, y, group = data(groups=300, size=2)
     found = ranks.kendall(x, y, grouped(group), Resampling(300, 1, 20))
-    assert found[0] == pytest.approx(stats.kendalltau(x, y)[0])
+    assert found[0] == pytest.approx(library("scipy.stats").kendalltau(x, y)[0])
     assert 0.005 < found[1:].std() < 0.2
 
 

@@ -109,7 +109,7 @@ def grade_afterwards(prepared: Prepared, summary: Summary, regrade: int) -> Summ
     )
     studied = _study(prepared, taken, _orders(summary.seed, regrade, is_local=is_local))
     in_burst = [Mark(n, "load", -1, score) for n, score in enumerate(taken.scores) if score is not None]
-    marks = [*in_burst, *map(_as_the_platform, studied.marks)]
+    marks = [*in_burst, *map(_as_the_platform, studied.sheet.marks)]
     if is_local:
         with writing(path):
             _write_scores(path, {taken.traces[mark.sample]: mark for mark in marks})
@@ -117,9 +117,9 @@ def grade_afterwards(prepared: Prepared, summary: Summary, regrade: int) -> Summ
         summary.seed,
         grader.pass_threshold,
         scenario.grade.tolerance,
-        in_flight=max((step.in_flight_max for step in summary.steps), default=0),
+        in_flight=_grader_calls_in_flight(summary),
     )
-    others = {name: first_scores(len(taken.cases), marks) for name, marks in studied.others.items()}
+    others = {name: first_scores(len(taken.cases), one.marks) for name, one in studied.others.items()}
     cases = taken.cases if scenario.grade.recorded else [_unrecorded(case) for case in taken.cases]
     found = grader_summary(grader.type, cases, marks, others, terms)
     if is_local:
@@ -128,9 +128,16 @@ def grade_afterwards(prepared: Prepared, summary: Summary, regrade: int) -> Summ
     return msgspec.structs.replace(summary, grader=msgspec.structs.replace(found, **kept))
 
 
+def _grader_calls_in_flight(summary: Summary) -> int:
+    """Return how many grader calls the run had in flight on average, by Little's law."""
+    graders = (endpoint for endpoint in summary.endpoints if endpoint.kind == "grader")
+    out_s = sum(endpoint.attempts * endpoint.service_ms.mean / 1000 for endpoint in graders)
+    return max(1, round(out_s / summary.duration_s)) if summary.duration_s else 0
+
+
 def _orders(seed: int, regrade: int, *, is_local: bool) -> Orders:
     if is_local:
-        return Orders(1, lanes=1, load=False, seed=seed, gives_up=False)
+        return Orders(1, lanes=_LANES, load=False, seed=seed, calm=_LANES, gives_up=False)
     return Orders(_REPEATS if regrade else 0, lanes=_LANES, load=False, seed=seed)
 
 

@@ -25,7 +25,7 @@ from simulator.job.jobfile import NO_GRADER
 from simulator.judges.conduct import Studied, conduct_study
 from simulator.judges.opening import endpoints_asked, goes_over_the_wire
 from simulator.judges.samples import Fields, Taken, from_file, from_rows
-from simulator.judges.study import HOPELESS, calls_of
+from simulator.judges.study import Sheet, calls_of
 from simulator.measure.summary import GraderSummary, StudySummary
 from simulator.model import Endpoint
 from simulator.plan.trainer import endpoints_of
@@ -88,7 +88,7 @@ def _take(target: str, studying: Studying, options: GradeOptions) -> Taken:
 
 def _study(studying: Studying, taken: Taken, time_limit_s: float) -> Studied:
     if studying.grader is None:
-        return Studied()
+        return Studied(Sheet())
     with undisturbed(), status(stderr_console()) as watch:
         return trio.run(
             conduct_study,
@@ -112,10 +112,10 @@ def _tell(studying: Studying, taken: Taken, studied: Studied, duration_s: float)
     threshold = grader.pass_threshold
     if threshold is None and studying.scenario is not None:
         threshold = studying.scenario.job.grader.pass_threshold
-    in_flight = round(studied.in_flight)
+    in_flight = round(studied.sheet.in_flight)
     terms = Terms(studying.orders.seed, threshold, studying.settings.tolerance, in_flight)
-    others = {name: first_scores(len(taken.cases), marks) for name, marks in studied.others.items()}
-    found = grader_summary(grader.type, taken.cases, studied.marks, others, terms)
+    others = {name: first_scores(len(taken.cases), one.marks) for name, one in studied.others.items()}
+    found = grader_summary(grader.type, taken.cases, studied.sheet.marks, others, terms)
     summary = StudySummary(
         scenario=studying.name,
         grader_name=grader.name if studying.grader else "the recorded scores",
@@ -125,7 +125,7 @@ def _tell(studying: Studying, taken: Taken, studied: Studied, duration_s: float)
         source=taken.source,
         samples=len(taken.cases),
         groups=len({case.group for case in taken.cases}),
-        calls=len(studied.marks) + sum(map(len, studied.others.values())),
+        calls=studied.gradings,
         grader=found,
         assumptions=tuple(_assumptions(studying, threshold)),
         left_out=tuple(_left_out(studying, taken, studied, found)),
@@ -138,7 +138,7 @@ def _tell(studying: Studying, taken: Taken, studied: Studied, duration_s: float)
         make_folder(studying.out)
     with writing(studying.out):
         written = write_study_reports(studying.out, summary, verdict, findings)
-        if studied.marks:
+        if studied.sheet.marks:
             (studying.out / SCORES).write_bytes(score_lines(taken, studied, redact))
             written.append(SCORES)
     stdout_console().print(render_study(summary, verdict, findings, written, studying.out))
@@ -172,7 +172,7 @@ def _left_out(studying: Studying, taken: Taken, studied: Studied, found: GraderS
     if orders.repeats < 2:
         yield "noise: each sample was graded once; raise --repeats"
     expected = len(taken.samples) * (2 * orders.repeats + 1 if orders.load else orders.repeats)
-    if len(studied.marks) < expected and not studied.unfinished:
-        yield f"what would have come after {HOPELESS} calls in a row without a score"
-    if studied.unfinished:
+    if len(studied.sheet.marks) < expected and not studied.unfinished:
+        yield "the rest of the study: the grader gave no scores any more"
+    if studied.unfinished and not studied.interrupted:
         yield "whatever there was no time for: raise --time-limit, or lower --rollouts or --repeats"

@@ -53,13 +53,13 @@ def score_lines(taken: Taken, studied: Studied, redact: Callable[[str], str]) ->
         )
         for number, (case, trace_id) in enumerate(zip(taken.cases, taken.traces, strict=True))
     ]
-    for mark in studied.marks:
+    for mark in studied.sheet.marks:
         line = lines[mark.sample]
         {"before": line.before, "load": line.load, "after": line.after}[mark.phase].append(mark.score)
         if mark.error is not None:
             line.errors.append(f"{mark.error}: {mark.details}"[:SHOWN_CHARS])
-    for name, marks in studied.others.items():
-        for mark in marks:
+    for name, sheet in studied.others.items():
+        for mark in sheet.marks:
             lines[mark.sample].others[name] = mark.score
     encode = msgspec.json.Encoder().encode
     return b"\n".join([*map(encode, lines), b""])

@@ -19,6 +19,10 @@ class Camps(msgspec.Struct, frozen=True):
     shift: Estimate
 
 
+ALIKE = Camps(1, Estimate(0.0))
+"""What cannot be told apart: how far apart it may be all the same, nothing says."""
+
+
 class _Mixture(msgspec.Struct, frozen=True):
     means: Floats
     errors: Floats
@@ -36,7 +40,7 @@ def camps(effects: Floats, errors: Floats) -> Camps:
     low, high = int(best.means.argmin()), int(best.means.argmax())
     shift = float(best.means[high] - best.means[low])
     if low == high:
-        return Camps(1, Estimate(0.0, 0.0, 0.0))
+        return ALIKE
     wide = _WIDTH * float(np.hypot(best.errors[low], best.errors[high]))
     return Camps(len(best.means), Estimate(shift, shift - wide, shift + wide))
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from scipy import special
 
-from simulator.grading.camps import Camps, camps
+from simulator.grading.camps import ALIKE, camps
 from simulator.grading.reliability import Table, iccs, ratio
 from simulator.grading.resampling import STRICT, TOGETHER, Floats, Grouped, Ints, Resampling, is_off
 from simulator.measure.graded import LoadShift, Repeatability, WorkerShift
@@ -203,13 +203,13 @@ def worker_shift(before: Marks, load: Marks) -> WorkerShift | None:
     known_by = fit.sizes * (1 - own_scores)
     found = camps(fit.effects, np.sqrt(np.maximum(fit.variance, ROUNDING**2) / known_by))
     significant = p_value < _SIGNIFICANT and found.kinds > 1
-    told = found if significant else camps(fit.effects[:1], np.ones(1))
+    told = found if significant else ALIKE
     return WorkerShift(
         connections=len(fit.effects),
         kinds=told.kinds,
         shift=told.shift,
         p_value=p_value,
-        found=significant and _is_apart(told),
+        found=significant and (told.shift.value or 0.0) > ROUNDING,
     )
 
 
@@ -230,7 +230,3 @@ def _p_value(alike: Fit, apart: Fit) -> float:
         return 1.0
     noise = max(apart.variance, ROUNDING**2)
     return float(special.fdtrc(connections, apart.free, explained / connections / noise))
-
-
-def _is_apart(found: Camps) -> bool:
-    return (found.shift.value or 0.0) > ROUNDING

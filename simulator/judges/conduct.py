@@ -6,23 +6,27 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import trio
 
-from simulator.grading.judgement import Mark, Sample
+from simulator.grading.judgement import Sample
 from simulator.judges.opening import Means, open_judge
-from simulator.judges.study import Orders, Watch, study
+from simulator.judges.study import Orders, Sheet, Watch, study
 from simulator.model import Grader
 
 
 class Studied(msgspec.Struct):
-    """What came of a study; `others` are the marks of the graders compared with, by name.
+    """What came of a study: the grader's sheet, and those of the graders compared with, by name.
 
-    `in_flight` is how many calls were in flight under load on average.
+    `unfinished` tells that there was no time for all, `interrupted` that somebody wanted it to end.
     """
 
-    marks: list[Mark] = []
-    others: dict[str, list[Mark]] = {}
-    in_flight: float = 0.0
+    sheet: Sheet
+    others: dict[str, Sheet] = {}
     unfinished: bool = False
     interrupted: bool = False
+
+    @property
+    def gradings(self) -> int:
+        """How many gradings count."""
+        return sum(len(sheet.marks) for sheet in (self.sheet, *self.others.values()))
 
 
 async def conduct_study(
@@ -35,8 +39,12 @@ async def conduct_study(
     time_limit_s: float,
 ) -> Studied:
     """Have the samples graded by all; SIGINT and SIGTERM, or the time limit, end it with what there is."""
-    studied = Studied()
-    once = Orders(repeats=1, lanes=1, load=False, seed=orders.seed)
+    studied = Studied(Sheet())
+    once = Orders(repeats=1, lanes=orders.calm, load=False, seed=orders.seed, calm=orders.calm)
+
+    def with_lanes(of: Orders) -> Means:
+        return msgspec.structs.replace(means, lanes=of.lanes)
+
     with (
         trio.move_on_after(time_limit_s) as scope,
         trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
@@ -49,12 +57,12 @@ async def conduct_study(
                     scope.cancel()
 
             nursery.start_soon(listen)
-            async with open_judge(grader, msgspec.structs.replace(means, lanes=orders.lanes)) as judge:
-                studied.in_flight = await study(judge, samples, orders, watch, studied.marks, means.redact)
+            async with open_judge(grader, with_lanes(orders)) as judge:
+                await study(judge, samples, orders, watch, studied.sheet, means.redact)
             for name, other in against.items():
-                marks = studied.others.setdefault(name, [])
-                async with open_judge(other, means) as judge:
-                    await study(judge, samples, once, watch, marks, means.redact)
+                sheet = studied.others.setdefault(name, Sheet())
+                async with open_judge(other, with_lanes(once)) as judge:
+                    await study(judge, samples, once, watch, sheet, means.redact)
             nursery.cancel_scope.cancel()
     studied.unfinished = scope.cancelled_caught
     return studied

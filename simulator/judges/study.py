@@ -9,7 +9,6 @@ adds to a score and what a connection adds can be told apart.
 """
 
 import random
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -26,20 +25,31 @@ HOPELESS, HOPELESS_S = 20, 180.0
 """A study ends after so many calls in a row without a score, since with retries each takes long; or after
 two of them, if they took so many seconds."""
 
+_INSTANT_S = 1e-9
+
 Watch = Callable[[str], None]
 
 
 class Orders(msgspec.Struct, frozen=True):
     """How a grader is studied. `lanes` is the number in flight under load; `load` False leaves that out.
 
-    `gives_up` tells whether to end early where a grader gives no scores any more, however quickly.
+    `calm` is the number in flight while nothing else is going on. `gives_up` tells whether to end early where
+    a grader gives no scores any more, however quickly.
     """
 
     repeats: int
     lanes: int
     load: bool
     seed: int
+    calm: int = CALM
     gives_up: bool = True
+
+
+class Sheet(msgspec.Struct):
+    """The marks so far, and how many calls were in flight under load on average: 0 before there was any."""
+
+    marks: list[Mark] = []
+    in_flight: float = 0.0
 
 
 Deal = list[tuple[int, int]]
@@ -61,26 +71,24 @@ async def study(
     samples: Sequence[Sample],
     orders: Orders,
     watch: Watch,
-    marks: list[Mark],
+    sheet: Sheet,
     redact: Callable[[str], str],
-) -> float:
-    """Have the samples graded, and append each mark to `marks`, which keeps them if this is cancelled.
+) -> None:
+    """Have the samples graded, and enter each mark into `sheet`, which keeps them if this is cancelled.
 
-    Returns how many calls were in flight under load on average, which a rate limit may keep low; 0 without.
     `redact` hides secrets in what graders say of their failures.
     """
     rounds, lanes = orders.repeats, orders.lanes
-    sitting = _Sitting(judge, samples, marks, redact, HOPELESS if orders.gives_up else sys.maxsize)
+    sitting = _Sitting(judge, samples, orders, sheet, redact)
     watch("the grader, while nothing else is going on")
     await sitting.calmly(dealt(len(samples), lanes, range(rounds), orders.seed), "before")
     if not orders.load:
-        return 0.0
+        return
     watch(f"the grader, with {lanes} calls in flight")
     under_load = dealt(len(samples), lanes, range(rounds, 2 * rounds), orders.seed)
-    in_flight = await sitting.at_once(under_load, lanes)
+    await sitting.at_once(under_load)
     watch("the grader, after the load")
     await sitting.calmly(dealt(len(samples), lanes, range(2 * rounds, 2 * rounds + 1), orders.seed), "after")
-    return in_flight
 
 
 def calls_of(samples: int, orders: Orders) -> int:
@@ -96,12 +104,12 @@ class _Sitting:
         self,
         judge: Judge,
         samples: Sequence[Sample],
-        marks: list[Mark],
+        orders: Orders,
+        sheet: Sheet,
         redact: Callable[[str], str],
-        hopeless: int,
     ) -> None:
-        self._judge, self._samples, self._marks = judge, samples, marks
-        self._redact, self._hopeless = redact, hopeless
+        self._judge, self._samples, self._orders = judge, samples, orders
+        self._sheet, self._redact = sheet, redact
         self._usual_s = 0.0
         self._failed_in_a_row, self._scored_at = 0, 0.0
 
@@ -119,24 +127,25 @@ class _Sitting:
                 self._note(sample, phase, given)
 
         async with trio.open_nursery() as nursery:
-            for _ in range(CALM):
+            for _ in range(self._orders.calm):
                 nursery.start_soon(work)
-        self._usual_s = (trio.current_time() - began) * CALM / max(1, len(deal))
+        self._usual_s = (trio.current_time() - began) * self._orders.calm / max(1, len(deal))
 
     @property
     def _is_hopeless(self) -> bool:
         lasted_s = trio.current_time() - self._scored_at
         too_long = self._failed_in_a_row > 1 and lasted_s >= HOPELESS_S
-        return too_long or self._failed_in_a_row >= self._hopeless
+        return too_long or (self._orders.gives_up and self._failed_in_a_row >= HOPELESS)
 
-    async def at_once(self, deal: Deal, lanes: int) -> float:
-        """Grade over all lanes at the same time; returns how many calls were in flight on average.
+    async def at_once(self, deal: Deal) -> None:
+        """Grade over all lanes at the same time, and note how many calls were in flight.
 
         Lanes begin one after another, spread over the time that a call usually takes: calls in lockstep would
         all end at once, and half of the time few would be in flight. Each begins with a call that does not
-        count, helps out others once its own samples are done, and
-        at last goes on with calls that do not count: what counts is graded while every lane is busy.
+        count, helps out others once its own samples are done, and at last goes on with calls that do not
+        count: what counts is graded while every lane is busy.
         """
+        lanes = self._orders.lanes
         queues: list[deque[int]] = [deque() for _ in range(lanes)]
         for sample, lane in deal:
             queues[lane].append(sample)
@@ -146,6 +155,7 @@ class _Sitting:
             nonlocal out_s
             given = await self._judge.judge(sample, lane)
             out_s += given.out_s
+            self._sheet.in_flight = out_s / max(trio.current_time() - began, _INSTANT_S)
             return given
 
         async def work(lane: int) -> None:
@@ -165,7 +175,6 @@ class _Sitting:
         async with trio.open_nursery() as nursery:
             for lane in range(lanes):
                 nursery.start_soon(work, lane)
-        return out_s / max(trio.current_time() - began, 1e-9)
 
     def _note(self, sample: int, phase: Phase, given: Given) -> None:
         told = given.judgement
@@ -173,4 +182,4 @@ class _Sitting:
         if told.score is not None:
             self._scored_at = trio.current_time()
         details = self._redact(told.details) if told.details else ""
-        self._marks.append(Mark(sample, phase, given.connection, told.score, told.error, details))
+        self._sheet.marks.append(Mark(sample, phase, given.connection, told.score, told.error, details))

@@ -61,7 +61,7 @@ def flawed(seed, **flaws):
 def summary_of(settings, seed):
     clock = trio.testing.MockClock(autojump_threshold=0.001)
     found = trio.run(study_of_mock, settings, msgspec.structs.replace(ORDERS, seed=seed), clock=clock)
-    return grader_summary("endpoint", CASES, found.marks, {}, Terms(seed, 0.5, in_flight=LANES))
+    return grader_summary("endpoint", CASES, found.sheet.marks, {}, Terms(seed, 0.5, in_flight=LANES))
 
 
 FLAWS = {"noise": ["grade=0.1"], "load_shift": ["grade=-0.07 above 40"], "worker_shift": ["grade=0.1"]}
@@ -154,11 +154,11 @@ def test_marks_count_only_while_every_lane_is_busy(clock):
 
     found = trio.run(play, clock=clock)
     assert most_calm <= 4
-    assert [sum(mark.phase == phase for mark in found.marks) for phase in ("before", "load", "after")] == [
-        48
-    ] * 3
+    assert [
+        sum(mark.phase == phase for mark in found.sheet.marks) for phase in ("before", "load", "after")
+    ] == [48] * 3
     assert under_load[:48] == [16] * 48
-    assert 10 < found.in_flight <= 16
+    assert 10 < found.sheet.in_flight <= 16
 
 
 def test_a_rate_limit_keeps_fewer_in_flight_and_that_is_told(clock):
@@ -169,7 +169,7 @@ def test_a_rate_limit_keeps_fewer_in_flight_and_that_is_told(clock):
             limited = Grader("endpoint", "judge", Endpoint("judge", "grader", url, rate_limit=40.0))
             return await studied(limited, Orders(repeats=1, lanes=16, load=True, seed=1), count=48)
 
-    assert trio.run(play, clock=clock).in_flight == pytest.approx(2.0, abs=0.6)
+    assert trio.run(play, clock=clock).sheet.in_flight == pytest.approx(2.0, abs=0.6)
 
 
 def refuse(_request: RawRequest):
@@ -183,13 +183,13 @@ def test_a_grader_that_gives_no_score_is_not_asked_for_ever(clock):
             return await studied(endpoint(f"http://127.0.0.1:{server.port}"))
 
     found = trio.run(play, clock=clock)
-    assert HOPELESS <= len(found.marks) < HOPELESS + 4
-    summary = grader_summary("endpoint", CASES, found.marks, {}, Terms(1))
+    assert HOPELESS <= len(found.sheet.marks) < HOPELESS + 4
+    summary = grader_summary("endpoint", CASES, found.sheet.marks, {}, Terms(1))
     assert summary.scores.mean is None
     (missing,) = findings_of(summary, "judge")
     assert (missing.code, missing.severity) == ("reward.missing", "error")
     assert "unresponsive_reward_error" in missing.message
-    assert "http_5xx (HTTP 500) after 4 attempts" in found.marks[0].details
+    assert "http_5xx (HTTP 500) after 4 attempts" in found.sheet.marks[0].details
 
 
 def test_the_time_limit_keeps_what_was_graded(clock):
@@ -203,7 +203,21 @@ def test_the_time_limit_keeps_what_was_graded(clock):
 
     found = trio.run(play, clock=clock)
     assert found.unfinished
-    assert len(found.marks) == 40
+    assert len(found.sheet.marks) == 40
+
+
+def test_an_end_under_load_keeps_how_many_were_in_flight(clock):
+    async def play():
+        server = ScriptServer(lambda _request: [1.0, http(200, b'{"score":1.0}')])
+        async with serving(server):
+            url = f"http://127.0.0.1:{server.port}"
+            orders = Orders(repeats=2, lanes=16, load=True, seed=1)
+            return await studied(endpoint(url), orders, count=32, time_limit_s=18.5)
+
+    found = trio.run(play, clock=clock)
+    assert found.unfinished
+    assert {mark.phase for mark in found.sheet.marks} == {"before", "load"}
+    assert 4 < found.sheet.in_flight <= 16
 
 
 # -- graders of other kinds
@@ -226,14 +240,14 @@ def test_graders_of_texts_python_and_formulas_need_no_endpoint():
     found = trio.run(
         partial(studied, multi, Orders(2, 1, load=False, seed=1), against={"exact": exact}, count=6)
     )
-    assert first_scores(6, found.marks).tolist() == [0.625] * 6
-    assert first_scores(6, found.others["exact"]).tolist() == [1.0] * 6
-    assert {mark.connection for mark in found.marks} == {-1}
+    assert first_scores(6, found.sheet.marks).tolist() == [0.625] * 6
+    assert first_scores(6, found.others["exact"].marks).tolist() == [1.0] * 6
+    assert {mark.connection for mark in found.sheet.marks} == {-1}
 
 
 def test_a_multi_without_one_of_its_scores_has_none():
     broken = local("python", {"source": "def grade(sample, item):\n    raise KeyError('x')\n"})
     multi = local("multi", {"calculate_output": "a"}, a=broken)
     found = trio.run(partial(studied, multi, Orders(1, 1, load=False, seed=1), count=3))
-    assert {(mark.score, mark.error) for mark in found.marks} == {(None, "python_grader_runtime_error")}
-    assert found.marks[0].details.startswith("a: ")
+    assert {(mark.score, mark.error) for mark in found.sheet.marks} == {(None, "python_grader_runtime_error")}
+    assert found.sheet.marks[0].details.startswith("a: ")

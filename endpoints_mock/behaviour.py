@@ -38,10 +38,28 @@ class _CheapToSeed(random.Random):
         return ((mixed ^ (mixed >> 31)) >> 11) / _2_53
 
 
+class Times:
+    """Counts how often each key came, among the last ones seen; an older one starts anew."""
+
+    def __init__(self) -> None:
+        self._times: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def count(self, key: int) -> int:
+        """Return how often the key has come, this time included."""
+        times = self._times.pop(key, 0) + 1
+        self._times[key] = times
+        if len(self._times) > _CALLS_REMEMBERED:
+            del self._times[next(iter(self._times))]
+        return times
+
+
 class Dice:
     """Draws service times and faults from what identifies an attempt, so that order of arrival is no matter.
 
-    The number of an attempt is counted here, among the last calls seen; an older call starts anew.
+    The number of an attempt is counted here.
     """
 
     def __init__(self, behaviour: Behaviour, seed: int, endpoint: str) -> None:
@@ -49,7 +67,7 @@ class Dice:
         self._per_attempt = tuple(rate for rate in behaviour.faults if not rate.sticky)
         self._per_call = tuple(rate for rate in behaviour.faults if rate.sticky)
         self._salt = f"{seed}/{endpoint}/"
-        self._attempts: dict[int, int] = {}
+        self._attempts = Times()
         self._rng = _CheapToSeed()
         self._certain = None if behaviour.faults else _certain(behaviour.service_ms)
 
@@ -59,16 +77,9 @@ class Dice:
             return self._certain
         call = f"{self._salt}{trace_id}/{call_id}".encode("utf-8", "surrogatepass")
         key = int.from_bytes(hashlib.blake2b(call, digest_size=8).digest())
-        self._rng.state = key + self._count(key)
+        self._rng.state = key + self._attempts.count(key)
         fault = _pick(self._per_call, key / _2_64) or _pick(self._per_attempt, self._rng.random())
         return Fate(_service_s(self._service_ms, self._rng), fault)
-
-    def _count(self, key: int) -> int:
-        attempt = self._attempts.pop(key, 0) + 1
-        self._attempts[key] = attempt
-        if len(self._attempts) > _CALLS_REMEMBERED:
-            del self._attempts[next(iter(self._attempts))]
-        return attempt
 
 
 def _service_s(service_ms: Distribution, rng: random.Random) -> float:

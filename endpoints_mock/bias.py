@@ -2,8 +2,8 @@
 
 import hashlib
 import random
-from collections import Counter
 
+from endpoints_mock.behaviour import Times
 from endpoints_mock.settings import Behaviour
 
 _2_64 = float(1 << 64)
@@ -18,7 +18,7 @@ class Bias:
 
     def __init__(self, behaviour: Behaviour, seed: int, endpoint: str) -> None:
         self._behaviour, self._salt = behaviour, f"{seed}/{endpoint}/"
-        self._graded: Counter[str] = Counter()
+        self._count = Times().count
 
     def shift(self, trace_id: str, in_flight: int, connection: int) -> float:
         """Return what is added to the score of a call over that connection, with so many calls in flight."""
@@ -31,8 +31,8 @@ class Bias:
         return shift
 
     def _noise(self, trace_id: str, sd: float) -> float:
-        self._graded[trace_id] += 1
-        return random.Random(self._drawn(f"{trace_id} {self._graded[trace_id]}")).gauss(0.0, sd)
+        times = self._count(self._drawn(trace_id))
+        return random.Random(self._drawn(f"{trace_id} {times}")).gauss(0.0, sd)
 
     def _drawn(self, what: str) -> int:
         digest = hashlib.blake2b(

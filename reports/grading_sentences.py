@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from reports.text import count, counted, enumerated, number, plain, share
-from simulator.measure.graded import Agreement, Estimate, Learnability, LoadShift, Misses
+from simulator.measure.graded import ROUNDING, Agreement, Estimate, Learnability, LoadShift, Misses
 from simulator.measure.summary import GraderSummary
 
 _REASONS = 4
@@ -32,7 +32,7 @@ def repeats_lines(grader: GraderSummary) -> Iterator[str]:
     """Yield what repeats, the load and the connections showed."""
     again, load, workers = grader.repeatability, grader.load, grader.workers
     if again:
-        steady = again.max_spread <= _ROUNDING
+        steady = again.max_spread <= ROUNDING
         told = (
             "always the same score"
             if steady
@@ -55,16 +55,13 @@ def repeats_lines(grader: GraderSummary) -> Iterator[str]:
         yield f"{counted(workers.connections, 'connection')}: {told}"
 
 
-_ROUNDING = 1e-6
-
-
 def _afterwards(load: LoadShift) -> str:
     return "" if load.after.value is None else f", afterwards {between(load.after, signed)},"
 
 
 def signed(value: float | None) -> str:
     """Return a difference with its sign."""
-    return "-" if value is None else f"{0.0 if abs(value) < _ROUNDING else value:+.3f}"
+    return "-" if value is None else f"{0.0 if abs(value) < ROUNDING else value:+.3f}"
 
 
 Row = tuple[str, str, str, str]

@@ -9,6 +9,7 @@ from simulator.checks.answers import HONEST, ODD, TRICKS, Sample
 from simulator.checks.caller import AS_THE_TRAINER, Ask, Attempt, Caller, How
 from simulator.checks.response import Answered, ResponseKind
 from simulator.findings import found
+from simulator.measure.graded import ROUNDING
 from simulator.model import Finding
 
 Grade = Callable[[Caller, Sample, str], Awaitable[Answered]]
@@ -17,8 +18,6 @@ Grade = Callable[[Caller, Sample, str], Awaitable[Answered]]
 _TOOLLESS = "no tool was called"
 _REFERENCE, _WRONG, _NEAR = HONEST
 REPEATS = 5
-ROUNDING = 1e-6
-"""A smaller spread is arithmetic's."""
 DEFAULT_THRESHOLD = 0.5
 """How much better than an honest wrong answer a trick may not be, where the job has no `pass_threshold`."""
 

@@ -15,18 +15,17 @@ import trio
 from reports.findings import worst_first
 from simulator.cli.output import JOURNAL, status, stderr_console, writing
 from simulator.cli.prepare import Prepared
-from simulator.cli.studying import model_server
+from simulator.cli.studying import means_of
 from simulator.dialects.openai import OpenAI
 from simulator.grading.judgement import Case, Mark
-from simulator.job.environment import longest_first
 from simulator.job.scenario import Scenario
 from simulator.judges.conduct import Studied, conduct_study
 from simulator.judges.opening import Means, endpoints_asked, refuse_unplayable
 from simulator.judges.samples import Fields, Taken, from_file
 from simulator.judges.study import Orders
+from simulator.measure.lines import RolloutLine
 from simulator.measure.summary import GraderSummary, Summary
 from simulator.model import Endpoint, Finding, Grader, RewardError
-from simulator.redaction import redactor
 
 MOST_GRADED = 50_000
 """Rollouts that are graded afterwards; of more, whole groups are drawn at random."""
@@ -46,19 +45,9 @@ _REPEATS, _LANES = 5, 16
 _TIME_LIMIT_S = 3_600.0
 
 
-def means_of(prepared: Prepared) -> Means:
-    """Return what a run's grader is asked with, where that happens afterwards."""
+def _means(prepared: Prepared) -> Means:
     environ = {**os.environ, **(prepared.embedded.environ if prepared.embedded else {})}
-    model = model_server(None, environ)
-    secrets = longest_first((*prepared.scenario.secrets, *([model.key] if model and model.key else ())))
-    return Means(
-        prepared.scenario.rules,
-        OpenAI(),
-        environ,
-        model=model,
-        redact=redactor(secrets),
-        python_limit_s=prepared.scenario.grade.python_limit_s,
-    )
+    return means_of(prepared.scenario, prepared.scenario.grade, environ)
 
 
 def is_graded_afterwards(grader: Grader) -> bool:
@@ -71,7 +60,7 @@ def asked_afterwards(prepared: Prepared) -> list[Endpoint]:
 
     Raises InputError where a grader that is to be asked then cannot be.
     """
-    scenario, means = prepared.scenario, means_of(prepared)
+    scenario, means = prepared.scenario, _means(prepared)
     graders = [scenario.graders[name] for name in scenario.grade.against]
     if is_graded_afterwards(scenario.job.grader):
         graders.append(scenario.job.grader)
@@ -151,7 +140,7 @@ def _study(prepared: Prepared, taken: Taken, orders: Orders) -> Studied:
             against,
             taken.samples,
             orders,
-            means_of(prepared),
+            _means(prepared),
             watch,
             _TIME_LIMIT_S,
         )
@@ -171,11 +160,11 @@ def _write_scores(path: Path, scores: Mapping[str, Mark]) -> None:
     try:
         with path.open("rb") as lines, unfinished.open("wb") as scored:
             for line in lines:
-                rollout = msgspec.json.decode(line)
-                mark = scores.get(rollout["trace_id"])
+                rollout = msgspec.json.decode(line, type=RolloutLine)
+                mark = scores.get(rollout.trace_id)
                 if mark is not None:
-                    rollout["score"], rollout["reason"] = mark.score, mark.error or ""
-                    rollout["state"] = rollout["state"] if mark.score is None else "graded"
+                    rollout.score, rollout.reason = mark.score, mark.error or ""
+                    rollout.state = rollout.state if mark.score is None else "graded"
                 scored.write(msgspec.json.encode(rollout) + b"\n")
         unfinished.replace(path)
     finally:

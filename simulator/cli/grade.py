@@ -29,7 +29,6 @@ from simulator.judges.study import Sheet, calls_of
 from simulator.measure.summary import GraderSummary, StudySummary
 from simulator.model import Endpoint
 from simulator.plan.trainer import endpoints_of
-from simulator.redaction import redactor
 
 _DEFAULTS = GradeOptions()
 
@@ -133,13 +132,12 @@ def _tell(studying: Studying, taken: Taken, studied: Studied, duration_s: float)
     )
     findings = worst_first(findings_of(found, summary.grader_name))
     verdict = judge_study(studying.gates, summary, findings)
-    redact = redactor(studying.secrets)
     if studying.setup is None:
         make_folder(studying.out)
     with writing(studying.out):
         written = write_study_reports(studying.out, summary, verdict, findings)
         if studied.sheet.marks:
-            (studying.out / SCORES).write_bytes(score_lines(taken, studied, redact))
+            (studying.out / SCORES).write_bytes(score_lines(taken, studied, studying.means.redact))
             written.append(SCORES)
     stdout_console().print(render_study(summary, verdict, findings, written, studying.out))
     return EXIT_INTERRUPTED if studied.interrupted else EXIT_CODES[verdict.verdict]

@@ -97,7 +97,6 @@ class Studying(msgspec.Struct, frozen=True):
     settings: GradeSettings
     gates: tuple[Gate, ...]
     setup: Setup | None
-    secrets: tuple[str, ...]
     started_at: str
     out: Path
 
@@ -127,9 +126,9 @@ def prepare_study(target: str, options: GradeOptions, environ: Mapping[str, str]
     against = {name: graders.named(name, "--against") for name in settings.against}
     if against and grader is None:
         raise InputError("there is no grader to compare", where="--against", remedy="pass --grader too")
-    means = _means(scenario, options, settings, graders.secrets, environ)
+    means = means_of(scenario, settings, environ, model_url=options.model_url, secrets=graders.secrets)
     for one in (*([grader] if grader else []), *against.values()):
-        refuse_unplayable(one, means.to_grade)
+        refuse_unplayable(one, means)
     now = datetime.now(UTC)
     started_at = now.isoformat(timespec="seconds")
     name = scenario.name if scenario else Path(target).stem
@@ -140,12 +139,11 @@ def prepare_study(target: str, options: GradeOptions, environ: Mapping[str, str]
         embedded=embedded,
         grader=grader,
         against=against,
-        means=means.to_grade,
+        means=means,
         orders=_orders(scenario, options, grader),
         settings=settings,
         gates=parse_study_gates(options.gate or settings.gates, where="--gate" if options.gate else "gates"),
         setup=setup_of(scenario, options.rollouts, started_at) if scenario and to_play else None,
-        secrets=means.secrets,
         started_at=started_at,
         out=options.out or Path("out") / f"{name}-grade-{now:%Y%m%d-%H%M%S}",
     )
@@ -159,30 +157,28 @@ def _refuse_out_of_range(options: GradeOptions) -> None:
             raise InputError(problem, where=option, remedy="mend the option")
 
 
-class _Means(msgspec.Struct, frozen=True):
-    to_grade: Means
-    secrets: tuple[str, ...]
-
-
-def _means(
+def means_of(
     scenario: Scenario | None,
-    options: GradeOptions,
     settings: GradeSettings,
-    of_graders: tuple[str, ...],
     environ: Mapping[str, str],
-) -> _Means:
-    model = model_server(options.model_url, environ)
-    of_model = (model.key,) if model and model.key else ()
-    secrets = longest_first((*(scenario.secrets if scenario else ()), *of_graders, *of_model))
-    means = Means(
+    *,
+    model_url: str | None = None,
+    secrets: tuple[str, ...] = (),
+) -> Means:
+    """Return what graders are asked with; `secrets` are to be hidden besides the scenario's.
+
+    Models are asked at `model_url`, or where the environment says.
+    """
+    url, key = model_url or environ.get("OPENAI_BASE_URL"), environ.get("OPENAI_API_KEY")
+    hidden = (*(scenario.secrets if scenario else ()), *secrets, *([key] if url and key else ()))
+    return Means(
         scenario.rules if scenario else TrainerRules(),
         OpenAI(),
         environ,
-        model=model,
-        redact=redactor(secrets),
+        model=ModelServer(url, key) if url else None,
+        redact=redactor(longest_first(hidden)),
         python_limit_s=settings.python_limit_s,
     )
-    return _Means(means, secrets)
 
 
 def _orders(scenario: Scenario | None, options: GradeOptions, grader: Grader | None) -> Orders:
@@ -191,7 +187,7 @@ def _orders(scenario: Scenario | None, options: GradeOptions, grader: Grader | N
         repeats=options.repeats,
         lanes=options.in_flight if over_the_wire else 1,
         load=options.load and over_the_wire,
-        seed=(scenario.seed if scenario else 0) if options.seed is None else options.seed,
+        seed=scenario.seed if scenario else options.seed or 0,
     )
 
 
@@ -238,9 +234,3 @@ class _Graders:
         grader = read_grader(node, self._environ)
         self.secrets += secrets_of(endpoints_in(grader), text, self._environ)
         return grader
-
-
-def model_server(url: str | None, environ: Mapping[str, str]) -> ModelServer | None:
-    """Return the server for model graders: at `url`, or the one that the environment names; None without."""
-    url = url or environ.get("OPENAI_BASE_URL")
-    return ModelServer(url, environ.get("OPENAI_API_KEY")) if url else None

@@ -35,7 +35,7 @@ def agreement(
     both = np.isfinite(compared.grader) & np.isfinite(compared.reference)
     if not both.any():
         return None
-    groups, resampling = grouped(compared.group[both]), None
+    groups = grouped(compared.group[both])
     resampling = Resampling(groups.count, seed)
     x, y = compared.grader[both], compared.reference[both]
     order, confusion = order_counts(x, y, groups), _confusion(compared, x, y)
@@ -44,9 +44,7 @@ def agreement(
         **_of_order(order, same_side(x, y, groups), groups, resampling),
         "kappa": reliability.kappa(*resampling.totals(groups.sums(*confusion)).T),
     }
-    ranked = ranks.whole_groups(groups, seed)
-    some = groups.only(ranked)
-    drawn = resampling if ranked.all() else Resampling(some.count, seed)
+    ranked, some, drawn = ranks.sampled(groups, resampling, seed)
     rank_estimates = {
         name: drawn.estimate(measure(x[ranked], y[ranked], some, drawn))
         for name, measure in (("spearman", ranks.spearman), ("kendall", ranks.kendall))

@@ -67,9 +67,7 @@ def learnability(
 
 def _flat(score: Floats, groups: Grouped) -> tuple[np.ndarray, ...]:
     """Return of each group whether it has several rollouts, has no variance, and begins with 0, or with 1."""
-    low, high = np.full(groups.count, np.inf), np.full(groups.count, -np.inf)
-    np.minimum.at(low, groups.of, score)
-    np.maximum.at(high, groups.of, score)
+    low, high = groups.extremes(score)
     several = np.bincount(groups.of, minlength=groups.count) > 1
     return several, high - low < SAME, np.abs(low) < SAME, np.abs(low - 1) < SAME
 
@@ -124,9 +122,7 @@ def _variance(score: Floats, items: Grouped, noise: float | None) -> VariancePar
 def _with_calls(score: Floats, calls: Floats, groups: Grouped, resampling: Resampling, seed: int) -> Estimate:
     if calls.max() - calls.min() < 1 or score.max() - score.min() < SAME:
         return Estimate()
-    ranked = ranks.whole_groups(groups, seed)
-    some = groups.only(ranked)
-    drawn = resampling if ranked.all() else Resampling(some.count, seed)
+    ranked, some, drawn = ranks.sampled(groups, resampling, seed)
     return drawn.estimate(ranks.spearman(score[ranked], calls[ranked], some, drawn))
 
 

@@ -22,6 +22,15 @@ def whole_groups(groups: Grouped, seed: int, most: int = MOST_RANKED) -> np.ndar
     return np.isin(groups.of, chosen)
 
 
+def sampled(groups: Grouped, resampling: Resampling, seed: int) -> tuple[np.ndarray, Grouped, Resampling]:
+    """Return which rollouts to rank, their groups, and draws of these."""
+    ranked = whole_groups(groups, seed)
+    if ranked.all():
+        return ranked, groups, resampling
+    some = groups.only(ranked)
+    return ranked, some, Resampling(some.count, seed)
+
+
 def spearman(x: Floats, y: Floats, groups: Grouped, resampling: Resampling) -> Floats:
     """Return Spearman's correlation of each replicate: Pearson's of the ranks, ties sharing theirs."""
     n = len(x)

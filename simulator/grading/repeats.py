@@ -12,10 +12,7 @@ from scipy import special
 from simulator.grading.camps import ALIKE, camps
 from simulator.grading.reliability import Table, iccs, ratio
 from simulator.grading.resampling import STRICT, TOGETHER, Floats, Grouped, Ints, Resampling, is_off
-from simulator.measure.graded import LoadShift, Repeatability, WorkerShift
-
-ROUNDING = 1e-6
-"""A smaller difference between scores of one sample is arithmetic's."""
+from simulator.measure.graded import ROUNDING, LoadShift, Repeatability, WorkerShift
 
 _SIGNIFICANT = 1 - STRICT
 _MARKS_PER_CONNECTION, _ENOUGH_PER_CONNECTION = 4, 16
@@ -95,9 +92,7 @@ def repeatability(marks: Marks, groups: Grouped, seed: int) -> Repeatability | N
     squares = np.bincount(marks.sample, fit.residual**2, samples)
     free = (times - again) * again * (fit.free / max(1, (times[again] - 1).sum()))
     totals = resampling.totals(groups.sums(squares * again, free)).T
-    low, high = np.full(samples, np.inf), np.full(samples, -np.inf)
-    np.minimum.at(low, marks.sample, marks.score)
-    np.maximum.at(high, marks.sample, marks.score)
+    low, high = Grouped(marks.sample, samples).extremes(marks.score)
     spread = np.where(again, high - np.where(again, low, 0.0), 0.0)
     counted, changed = resampling.totals(groups.sums(again.astype(float), (spread > ROUNDING) * 1.0)).T
     return Repeatability(

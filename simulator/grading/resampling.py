@@ -94,6 +94,13 @@ class Grouped(msgspec.Struct, frozen=True):
         mean: Floats = (sums / np.bincount(self.of, minlength=self.count))[self.of]
         return mean
 
+    def extremes(self, column: Floats) -> tuple[Floats, Floats]:
+        """Return each group's lowest and highest."""
+        low, high = np.full(self.count, np.inf), np.full(self.count, -np.inf)
+        np.minimum.at(low, self.of, column)
+        np.maximum.at(high, self.of, column)
+        return low, high
+
     def only(self, chosen: NDArray[np.bool_]) -> "Grouped":
         """Return the groups of some rollouts alone."""
         return grouped(self.of[chosen])

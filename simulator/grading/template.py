@@ -61,6 +61,15 @@ def depth_in(row: Any, path: Path) -> int:
     return _followed(row, path)[0]
 
 
+def looked_up(row: Any, path: str) -> Any:
+    """Return what stands at a path, written as in a template after `item.`; None where nothing does."""
+    _, steps = parsed(f"item.{path}") or ("", None)
+    if steps is None:
+        return None
+    depth, value = _followed(row, steps)
+    return value if depth == len(steps) else None
+
+
 def _followed(row: Any, path: Path) -> tuple[int, Any]:
     """Return how many steps of the path there are, and the value that the last of these leads to."""
     value = row

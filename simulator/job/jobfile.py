@@ -77,12 +77,16 @@ def read_job(path: Path, environ: Environ | None, complain: Complain = refuse) -
     )
 
 
+def graders_in(grader: Grader) -> Iterator[Grader]:
+    """Yield a grader, and those inside it."""
+    yield grader
+    for inner in grader.graders.values():
+        yield from graders_in(inner)
+
+
 def endpoints_in(grader: Grader) -> Iterator[Endpoint]:
     """Yield the endpoints that are asked for a grader's score: its own, and those inside a `multi`."""
-    if grader.endpoint:
-        yield grader.endpoint
-    for inner in grader.graders.values():
-        yield from endpoints_in(inner)
+    yield from (one.endpoint for one in graders_in(grader) if one.endpoint)
 
 
 def _reinforcement(document: Node) -> Node:

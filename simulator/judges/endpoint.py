@@ -11,7 +11,7 @@ from simulator.dialects.base import Dialect
 from simulator.engine.driver import Driver, Play
 from simulator.errors import PolicyError
 from simulator.grading.judgement import Judgement, Sample
-from simulator.judges.base import Given
+from simulator.judges.base import UNKNOWN, Given
 from simulator.model import Endpoint, Grader, Hyperparameters, Job, Load, Outcome, TrainerRules
 from simulator.plan.call import call
 from simulator.plan.trainer import Trainer
@@ -33,7 +33,7 @@ class EndpointJudge:
             job, rules=rules, load=Load(), dialect=dialect, run_key="", record=lambda _: None
         )
         self._lanes = lanes
-        self._connections = [-1] * len(lanes)
+        self._connections = [UNKNOWN] * len(lanes)
         self._numbers = itertools.count()
 
     async def judge(self, sample: Sample, lane: int) -> Given:
@@ -50,7 +50,7 @@ class EndpointJudge:
         except trio.Cancelled:
             play.interrupt(trio.current_time())
             raise
-        if any(not attempt.reused for attempt in outcome.attempts) or self._connections[lane] < 0:
+        if any(not attempt.reused for attempt in outcome.attempts) or self._connections[lane] == UNKNOWN:
             self._connections[lane] = next(self._numbers)
         out_s = sum(attempt.done - attempt.sent for attempt in outcome.attempts)
         return Given(_judgement(outcome), self._connections[lane], out_s)

@@ -12,14 +12,15 @@ from simulator.errors import InputError, PreflightError
 from simulator.grading.formula import compute
 from simulator.grading.judgement import CannotGrade, Judgement, Namespaces, Sample
 from simulator.grading.local import LOCAL, grade_locally
-from simulator.job.jobfile import endpoints_in
+from simulator.job.jobfile import graders_in
 from simulator.judges.base import Given, Judge, Opened
 from simulator.judges.endpoint import open_endpoint
 from simulator.judges.model import ModelJudge, ModelServer
 from simulator.judges.python import Limits, PythonJudge
 from simulator.model import Endpoint, Grader, TrainerRules
 
-ASKED_OVER_THE_WIRE = frozenset({"endpoint", "score_model", "label_model"})
+_MODELS = frozenset({"score_model", "label_model"})
+_OVER_THE_WIRE = _MODELS | {"endpoint"}
 """The types whose scores may depend on what else is going on."""
 
 
@@ -41,32 +42,26 @@ class Means(msgspec.Struct, frozen=True):
 
 def goes_over_the_wire(grader: Grader) -> bool:
     """Tell whether a grader, or one inside it, is asked over the wire."""
-    return grader.type in ASKED_OVER_THE_WIRE or any(map(goes_over_the_wire, grader.graders.values()))
-
-
-def asks_a_model(grader: Grader) -> bool:
-    """Tell whether a grader, or one inside it, asks a model."""
-    return grader.type in {"score_model", "label_model"} or any(map(asks_a_model, grader.graders.values()))
+    return any(one.type in _OVER_THE_WIRE for one in graders_in(grader))
 
 
 def endpoints_asked(graders: Iterable[Grader], means: Means) -> list[Endpoint]:
     """Return where these graders send something, a server of models included."""
-    graders = list(graders)
-    asked = [endpoint for grader in graders for endpoint in endpoints_in(grader)]
-    if means.model is not None and any(map(asks_a_model, graders)):
+    every = [one for grader in graders for one in graders_in(grader)]
+    asked = [one.endpoint for one in every if one.endpoint]
+    if means.model is not None and any(one.type in _MODELS for one in every):
         asked.append(Endpoint("model", "grader", means.model.url))
     return asked
 
 
 def refuse_unplayable(grader: Grader, means: Means) -> None:
     """Raise InputError where a grader, or one inside it, cannot be asked with these means."""
-    if grader.type in {"score_model", "label_model"} and means.model is None:
-        message = f"the grader `{grader.name}` asks a model, and no server is known"
-        raise InputError(message, remedy="pass --model-url, or set OPENAI_BASE_URL")
     if grader.type == "none":
         raise InputError("the job has no grader", remedy="add the grader object, or pass --grader")
-    for inner in grader.graders.values():
-        refuse_unplayable(inner, means)
+    for one in graders_in(grader):
+        if one.type in _MODELS and means.model is None:
+            message = f"the grader `{one.name}` asks a model, and no server is known"
+            raise InputError(message, remedy="pass --model-url, or set OPENAI_BASE_URL")
 
 
 def open_judge(grader: Grader, means: Means) -> Opened:
@@ -161,8 +156,7 @@ async def _multi(grader: Grader, means: Means) -> AsyncIterator[Judge]:
 _OPENERS: dict[str, Callable[[Grader, Means], Opened]] = {
     "endpoint": _endpoint,
     "python": _python,
-    "score_model": _model,
-    "label_model": _model,
+    **dict.fromkeys(_MODELS, _model),
     "multi": _multi,
     **dict.fromkeys(LOCAL, _text),
 }

@@ -3,13 +3,13 @@
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from simulator.dialects.base import CallIds, Dialect
 from simulator.errors import InputError
 from simulator.grading.judgement import Case, Sample
+from simulator.grading.template import looked_up
 from simulator.job.recordings import Recording, is_finished, read_recordings
 from simulator.job.reference import as_text, reference_field
 from simulator.job.scenario import Scenario
@@ -36,14 +36,6 @@ class Fields(msgspec.Struct, frozen=True):
 
     answer: str | None = None
     recorded: str | None = None
-    reference: str | None = None
-
-
-def looked_up(value: Any, path: str) -> Any:
-    """Return what stands at a path of names after dots; None where nothing does."""
-    for step in path.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def from_file(
@@ -80,7 +72,7 @@ def from_recordings(
     """Return recorded rollouts as samples, in their order."""
     items = [_item_of(one, index, scenario, source) for index, one in enumerate(recordings)]
     as_json = scenario is not None and scenario.job.response_format is not None
-    reference = _reference(scenario, [item for item in items if item is not None], fields)
+    reference = _reference(scenario, [item for item in items if item is not None])
     samples = tuple(
         _sample(dialect, one.answer, one.calls, one.trace_id or dialect.trace_id(f"{index:032x}"), item,
                 as_json=as_json)
@@ -177,10 +169,9 @@ def _sample(
     return Sample(dialect.grader_request(answer, asked, trace_id, whole, as_json=as_json))
 
 
-def _reference(scenario: Scenario | None, items: Sequence[Item], fields: Fields) -> str | None:
-    named = fields.reference or (scenario.check.reference if scenario else None)
-    rows = (scenario.train or scenario.valid) if scenario and (scenario.train or scenario.valid) else items
-    return reference_field(rows, named)
+def _reference(scenario: Scenario | None, items: Sequence[Item]) -> str | None:
+    rows = scenario.train or scenario.valid if scenario else ()
+    return reference_field(rows or items, scenario.check.reference if scenario else None)
 
 
 def _text_at(item: Item | None, field: str | None) -> str | None:

@@ -5,6 +5,9 @@ Shares are from 0 to 1; scores and differences of scores are in the grader's own
 
 import msgspec
 
+ROUNDING = 1e-6
+"""A smaller difference between scores of one sample is arithmetic's."""
+
 
 class Estimate(msgspec.Struct, frozen=True):
     """A figure and the ends of its 95% interval, which resamples whole groups.

@@ -19,10 +19,10 @@ from simulator.gates import Gate, parse_study_gates
 from simulator.job.document import decode_utf8, is_file, listed, parse, read_bytes
 from simulator.job.environment import longest_first, secrets_of
 from simulator.job.jobfile import endpoints_in, read_grader
-from simulator.job.recordings import is_recording
 from simulator.job.scenario import Overrides, Scenario, load_scenario
 from simulator.job.settings import RANGES, SEED, Range, range_problem
 from simulator.job.strictjson import printable, quoted
+from simulator.job.traces.reading import is_recording
 from simulator.judges.model import ModelServer
 from simulator.judges.opening import Means, goes_over_the_wire, refuse_unplayable
 from simulator.judges.study import Orders

@@ -153,12 +153,15 @@ def read_bytes(path: Path, error: type[InputError], remedy: str = "check the pat
     """Return what is in the file, without a byte order mark; `error` where it cannot be read."""
     try:
         return path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    except FileNotFoundError:
-        raise error("no such file", where=printable(path), remedy=remedy, code=code) from None
     except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        message = f"cannot be read: {reason}"
-        raise error(message, where=printable(path), remedy=remedy, code=code) from None
+        raise error(why_unreadable(problem), where=printable(path), remedy=remedy, code=code) from None
+
+
+def why_unreadable(problem: OSError | ValueError) -> str:
+    """Return what to say of a file that could not be read."""
+    if isinstance(problem, FileNotFoundError):
+        return "no such file"
+    return f"cannot be read: {getattr(problem, 'strerror', None) or problem}"
 
 
 def decode_utf8(data: bytes, file: str, error: type[InputError], *, line: int = 1, code: str = "") -> str:

@@ -10,10 +10,11 @@ from simulator.dialects.base import CallIds, Dialect
 from simulator.errors import InputError
 from simulator.grading.judgement import Case, Sample
 from simulator.grading.template import looked_up
-from simulator.job.recordings import Recording, is_finished, read_recordings
 from simulator.job.reference import as_text, reference_field
 from simulator.job.scenario import Scenario
 from simulator.job.strictjson import printable, quoted
+from simulator.job.traces.reading import Traces
+from simulator.job.traces.recording import Recording, key_of
 from simulator.model import Item, Split, ToolCall
 
 
@@ -56,7 +57,7 @@ def from_file(
     def wanted(group: str) -> bool:
         return share >= 1 or random.Random(f"{seed}/{group}").random() < share
 
-    recordings = [one for one in read_recordings(path, wanted) if is_finished(one)]
+    recordings = [one for one in Traces([path]) if one.finished and wanted(one.group)]
     if not recordings:
         raise InputError("holds no rollout that came to its end", where=printable(path))
     return from_recordings(_some_groups(recordings, most, seed), scenario, dialect, fields, printable(path))
@@ -112,15 +113,13 @@ def from_rows(scenario: Scenario, dialect: Dialect, fields: Fields, *, most: int
             group=key,
             trace_id="",
             answer=as_text(answer),
-            calls=(),
-            score=None,
             fields=item.row,
             split=item.split,
             index=item.index,
         )
         for item in rows
         if (answer := looked_up(item.row, fields.answer)) is not None
-        for key in (msgspec.json.encode(item.row["messages"]).decode(),)
+        for key in (key_of(item.row["messages"]),)
     ]
     if not recordings:
         message = f"no row has a field {quoted(fields.answer)}"

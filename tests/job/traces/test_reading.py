@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.errors import InputError
-from simulator.job.recordings import is_finished, is_recording, read_recordings
+from simulator.job.traces.reading import Traces, is_recording
 from simulator.model import ToolCall
 
 OWN = {
@@ -38,6 +38,10 @@ EVALUATION = {
 }
 
 
+def read(path, **settings):
+    return list(Traces([path], **settings))
+
+
 def written(tmp_path, *values, indent=None):
     path = tmp_path / "some.jsonl"
     path.write_text("\n".join(json.dumps(value, indent=indent) for value in values) + "\n")
@@ -45,16 +49,16 @@ def written(tmp_path, *values, indent=None):
 
 
 def test_our_own_rollouts(tmp_path):
-    (one,) = read_recordings(written(tmp_path, OWN))
+    (one,) = read(written(tmp_path, OWN))
     assert (one.key, one.split, one.index, one.score, one.failed) == ("train 2", "train", 2, 0.5, True)
     assert one.calls == (("call_1", ToolCall("search", "{}")), ("call_2", ToolCall("cat", "{}")))
     assert one.as_item(0) is None
-    assert is_finished(one)
-    assert not is_finished(read_recordings(written(tmp_path, OWN | {"state": "discarded"}))[0])
+    assert one.finished
+    assert not read(written(tmp_path, OWN | {"state": "discarded"}))[0].finished
 
 
 def test_a_training_step_of_the_platform(tmp_path):
-    one, two = read_recordings(written(tmp_path, TRAINING, TRAINING | {"data_source_idx": 8}))
+    one, two = read(written(tmp_path, TRAINING, TRAINING | {"data_source_idx": 8}))
     assert (one.answer, one.score, one.trace_id) == ("It is blue.", 0.25, "trace_b")
     assert one.calls == (("call_0", ToolCall("find", '{"a":1}')),)
     assert one.key == two.key == one.group
@@ -65,7 +69,7 @@ def test_a_training_step_of_the_platform(tmp_path):
 def test_an_evaluation_pass_of_the_platform(tmp_path, indent):
     path = written(tmp_path, EVALUATION, indent=indent)
     assert is_recording(path)
-    one, two = read_recordings(path)
+    one, two = read(path)
     assert [(r.answer, r.score) for r in (one, two)] == [("blue", 1.0), ("", None)]
 
 
@@ -83,21 +87,15 @@ def test_what_is_no_rollout_is_told_with_its_line(tmp_path, monkeypatch, values,
     monkeypatch.chdir(tmp_path)
     path = written(tmp_path, *values)
     with pytest.raises(InputError, match="some") as problem:
-        read_recordings(path.relative_to(tmp_path))
+        read(path.relative_to(tmp_path))
     assert str(problem.value).startswith(said)
-
-
-def test_groups_that_are_not_wanted_are_left_out(tmp_path):
-    path = written(tmp_path, OWN, OWN | {"group": 4}, OWN)
-    assert len(read_recordings(path, lambda group: group.endswith("3"))) == 2
-    assert read_recordings(path, lambda _group: False) == ()
 
 
 def test_a_line_that_is_no_json_is_told(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps(OWN) + "\n{\n")
     with pytest.raises(InputError, match=r"x\.jsonl:2: not JSON"):
-        read_recordings(path)
+        read(path)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +135,7 @@ def test_any_part_may_be_anything(tmp_path_factory, value, data):
         at = at[key]
     path = written(tmp_path_factory.mktemp("any"), mutated)
     try:
-        for one in read_recordings(path):
+        for one in read(path):
             assert isinstance(one.answer, str)
             one.as_item(0)
     except InputError:

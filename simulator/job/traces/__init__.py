@@ -1,0 +1,1 @@
+"""Rollouts that were recorded before, of any known format."""

@@ -12,9 +12,18 @@ Grader = Callable[[str, dict[str, Any], str], float]
 """(answer, item, trace_id) -> score; ValueError when the item cannot be graded at all."""
 
 
+AnyTool = Callable[[str, dict[str, Any], str], str]
+"""(name, arguments, trace_id) -> output, for a domain whose tools have any name."""
+
+
 class Domain(msgspec.Struct, frozen=True):
-    """Tools, served at `/tools/NAME`, and graders, served at `/NAME`."""
+    """Tools, served at `/tools/NAME`, and graders, served at `/NAME`.
+
+    `/tools` serves all of them, as jobs do that have one `server_url`; there `any_tool` answers for whatever
+    is not among `tools`.
+    """
 
     name: str
     tools: Mapping[str, Tool]
     graders: Mapping[str, Grader]
+    any_tool: AnyTool | None = None

@@ -11,7 +11,7 @@ import trio
 from endpoints_mock.behaviour import ColdStart, Dice, Workers
 from endpoints_mock.bias import Bias
 from endpoints_mock.connection import Connection
-from endpoints_mock.domain import Grader, Tool
+from endpoints_mock.domain import Domain, Grader, Tool
 from endpoints_mock.http import Answer, Request, error
 from endpoints_mock.loop import Agenda
 from endpoints_mock.record import Log, LogEntry, Record
@@ -44,10 +44,33 @@ Read = Callable[[bytes], Incoming]
 def tool_reader(name: str, tool: Tool) -> Read:
     """Return the reader for calls of a tool."""
 
+    def find(called: str) -> Tool:
+        if called != name:
+            raise ValueError(f"this is the endpoint of `{name}`, not of `{called[:100]}`")
+        return tool
+
+    return _reader(find)
+
+
+def tools_reader(domain: Domain) -> Read:
+    """Return the reader for calls of any tool of a domain."""
+
+    def find(called: str) -> Tool:
+        if called in domain.tools:
+            return domain.tools[called]
+        if domain.any_tool is None:
+            raise ValueError(f"there is no tool `{called[:100]}`; known: {', '.join(domain.tools)}")
+        return partial(domain.any_tool, called)
+
+    return _reader(find)
+
+
+def _reader(find: Callable[[str], Tool]) -> Read:
+    """Return the reader for calls of the tools that `find` gives by name; ValueError for those it refuses."""
+
     def read(body: bytes) -> Incoming:
         request = _DIALECT.read_tool_request(body)
-        if request.call.name != name:
-            raise ValueError(f"this is the endpoint of `{name}`, not of `{request.call.name[:100]}`")
+        tool = find(request.call.name)
 
         def work(_shift: float) -> Right:
             arguments = _object(request.call.arguments)
@@ -58,7 +81,9 @@ def tool_reader(name: str, tool: Tool) -> Read:
             )
             return Right(request.ids, _DIALECT.tool_answer(request.ids, output))
 
-        return Incoming(request.trace_id, request.ids.call_id, name, request.call.arguments, work)
+        return Incoming(
+            request.trace_id, request.ids.call_id, request.call.name, request.call.arguments, work
+        )
 
     return read
 

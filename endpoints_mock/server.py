@@ -11,12 +11,15 @@ import trio
 
 from endpoints_mock.connection import Connection, Listener
 from endpoints_mock.domain import Domain
-from endpoints_mock.endpoint import Endpoint, grader_reader, tool_reader
+from endpoints_mock.endpoint import Endpoint, grader_reader, tool_reader, tools_reader
 from endpoints_mock.http import Answer, Request, error
 from endpoints_mock.loop import Agenda, Loop
 from endpoints_mock.record import Log, stats_json
 from endpoints_mock.settings import MockSettings, behaviour_of
 from simulator.errors import InputError
+
+ALL_TOOLS = "tools"
+"""The endpoint that serves every tool of the domain."""
 
 _BACKLOG = 4096  # a burst connects all at once
 
@@ -104,6 +107,7 @@ def _endpoints(
     domain: Domain, settings: MockSettings, log: Log | None, agenda: Agenda
 ) -> dict[str, Endpoint]:
     readers = {name: tool_reader(name, tool) for name, tool in domain.tools.items()}
+    readers[ALL_TOOLS] = tools_reader(domain)
     readers |= {name: grader_reader(name, grader) for name, grader in domain.graders.items()}
     for name in settings.endpoints:
         if name not in readers:
@@ -111,7 +115,12 @@ def _endpoints(
             raise InputError(f"{domain.name} has no endpoint `{name}`", where="settings", remedy=known)
     return {
         name: Endpoint(
-            name, read, behaviour_of(settings, name, is_tool=name in domain.tools), settings.seed, log, agenda
+            name,
+            read,
+            behaviour_of(settings, name, is_tool=name not in domain.graders),
+            settings.seed,
+            log,
+            agenda,
         )
         for name, read in readers.items()
     }

@@ -15,8 +15,8 @@ from simulator.faults import Fault, Violation
 
 EndpointKind = Literal["tool", "grader"]
 Split = Literal["train", "valid"]
-PhaseKind = Literal["training", "evaluation", "steady", "rate"]
-LoadMode = Literal["training", "steady", "rate"]
+PhaseKind = Literal["training", "evaluation", "recorded", "steady", "rate"]
+LoadMode = Literal["training", "recorded", "steady", "rate"]
 Severity = Literal["error", "warning", "note"]
 RewardError = Literal[
     "sample_parse_error",
@@ -214,7 +214,10 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class RolloutSpec(msgspec.Struct, frozen=True, gc=False):
-    """A rollout that is to be started: the `index`-th of the run, `offset_s` after its phase began."""
+    """A rollout that is to be started: the `index`-th of the run, `offset_s` after its phase began.
+
+    `place` counts the rollouts of its group, from 0.
+    """
 
     index: int
     step: int
@@ -222,6 +225,7 @@ class RolloutSpec(msgspec.Struct, frozen=True, gc=False):
     group: int
     item: Item
     offset_s: float = 0.0
+    place: int = 0
 
 
 RolloutState = Literal["graded", "ungraded", "discarded", "interrupted"]
@@ -255,9 +259,10 @@ class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the rollouts arrive. None means: as the job says, or no limit.
 
     training: `steps` bursts of batch_size x round(group_size x compute_multiplier) rollouts, a pause of
-    `update_s` after each, and evaluation passes. steady: `in_flight` rollouts at any time, the first of them
-    spread over `ramp_s`. rate: `rollouts_per_s` started, whatever comes back. The last two end after
-    `duration_s` or `rollouts`.
+    `update_s` after each, and evaluation passes. recorded: every recorded rollout once, in the order that
+    was recorded, `in_flight` at a time, or as many as were recorded. steady: `in_flight` rollouts at any
+    time, the first of them spread over `ramp_s`. rate: `rollouts_per_s` started, whatever comes back. The
+    last two end after `duration_s` or `rollouts`.
     """
 
     mode: LoadMode = "training"

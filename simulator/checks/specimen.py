@@ -13,7 +13,7 @@ from simulator.checks.caller import AS_THE_TRAINER, Ask, Caller, How
 from simulator.checks.response import Answered, ResponseKind
 from simulator.dialects.base import CallIds
 from simulator.job.scenario import Scenario
-from simulator.model import Item, Outcome, Split, ToolCall
+from simulator.model import Item, Outcome, RolloutSpec, Split, ToolCall
 from simulator.plan.call import shown
 from simulator.plan.policy import PolicyFactory, Seen
 from simulator.plan.synthetic import ToolChoices
@@ -91,7 +91,7 @@ async def _rollout(
     caller: Caller, make_policy: PolicyFactory, item: Item, number: int, callable_tools: Collection[str]
 ) -> Played:
     """Play one rollout's calls one after another; it ends where a call fails, or cannot be made."""
-    policy = make_policy(item, random.Random(number))
+    policy = make_policy(RolloutSpec(number, 1, "training", number, item), random.Random(number))
     trace_id, seen = caller.new_trace(), _NOTHING_YET
     calls: list[tuple[ToolCall, Answered]] = []
     most = min(MOST_CALLS, caller.job.max_episode_steps or MOST_CALLS)

@@ -3,6 +3,7 @@
 import os
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -10,8 +11,12 @@ from cyclopts import Parameter
 from endpoints_mock import standalone
 from endpoints_mock.domain import Domain
 from endpoints_mock.domains import DOMAINS
+from endpoints_mock.domains.recorded import recorded_domain
 from endpoints_mock.server import Listening
 from endpoints_mock.settings import Order, build_settings
+from simulator.errors import InputError
+from simulator.job.traces.reading import Traces
+from simulator.job.traces.recording import unwrapped
 
 Texts = Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)]
 
@@ -45,6 +50,10 @@ class MockOptions:
     "Ask for no bearer token."
     log_requests: Annotated[bool, Parameter(negative=())] = False
     "Keep the calls, to be read at GET /log."
+    traces: Annotated[
+        tuple[Path, ...], Parameter(negative=(), consume_multiple=True, show_default=False)
+    ] = ()
+    "The recordings that `recorded` answers from."
     seed: int = 0
     "Decides which attempts fail, by the ids of rollout and call, which differ from run to run."
 
@@ -54,7 +63,7 @@ GIVEN = "..."  # stands for a token that the user knows already
 _DEFAULTS = MockOptions()
 
 
-def mock(domain: Literal["finqa", "echo"], /, options: MockOptions = _DEFAULTS) -> int:
+def mock(domain: Literal["finqa", "echo", "recorded"], /, options: MockOptions = _DEFAULTS) -> int:
     """Serve endpoints to try things on, until Ctrl-C.
 
     The bearer token is taken from NAME_TOKEN (such as FINQA_TOKEN) in the environment, or made up.
@@ -63,8 +72,10 @@ def mock(domain: Literal["finqa", "echo"], /, options: MockOptions = _DEFAULTS) 
     ----------
     domain
         `finqa`: financial questions over 2,800 filings, with search, list, cat and two graders;
-        `echo`: one tool that says what it was told, and a grader that is always pleased.
+        `echo`: tools of any name that say what they were told, and a grader that is always pleased;
+        `recorded`: answers calls as recordings have it, and scores answers so.
     """
+    served = _served(domain, options.traces)
     token_name = f"{domain.upper()}_TOKEN"
     given = os.environ.get(token_name)
     settings = build_settings(
@@ -81,7 +92,6 @@ def mock(domain: Literal["finqa", "echo"], /, options: MockOptions = _DEFAULTS) 
         log_requests=options.log_requests,
     )
     token_shown = None if options.open else GIVEN if given else settings.token
-    served = DOMAINS[domain]()
     standalone.run(
         served,
         settings,
@@ -92,9 +102,26 @@ def mock(domain: Literal["finqa", "echo"], /, options: MockOptions = _DEFAULTS) 
     return 0
 
 
+def _served(domain: str, traces: tuple[Path, ...]) -> Domain:
+    if domain in DOMAINS:
+        if traces:
+            raise InputError(f"has no meaning for {domain}", where="--traces", remedy="leave it out")
+        return DOMAINS[domain]()
+    if not traces:
+        raise InputError("names no recordings", where="mock recorded", remedy="pass --traces FILE")
+    answered: list[tuple[str, str, str]] = []
+    scored: list[tuple[str, float | None]] = []
+    for recording in Traces(traces):
+        calls = (one for call in recording.recorded_calls for one in unwrapped(call))
+        answered.extend((call.name, call.arguments, call.output) for call in calls if call.output is not None)
+        scored.append((recording.answer, recording.score))
+    return recorded_domain(answered, scored)
+
+
 def _announce(domain: Domain, listening: Listening, token_shown: str | None) -> None:
     name = domain.name.upper()
-    served = ", ".join([*domain.tools, *domain.graders])
+    tools = [*domain.tools] if domain.any_tool is None else ["any tool at /tools"]
+    served = ", ".join([*tools, *domain.graders])
     token = f" {name}_TOKEN={token_shown}" if token_shown else ""
     print(f"serving {domain.name} on {listening.url}: {served}; Ctrl-C ends it")
     hint = "  # the token is the one in this terminal's environment" if token_shown == GIVEN else ""

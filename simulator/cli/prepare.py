@@ -18,9 +18,10 @@ from simulator.errors import InputError
 from simulator.gates import Gate, default_gates, parse_gates
 from simulator.hosts import is_loopback
 from simulator.job.policies import policy_factory
+from simulator.job.replay import Replay, replay_of
 from simulator.job.scenario import Overrides, Scenario, load_scenario
 from simulator.job.settings import range_problem
-from simulator.plan.schedule import Phase, arrivals, items_played, schedule
+from simulator.plan.schedule import DEFAULT_IN_FLIGHT, Phase, arrivals, items_played, schedule
 from simulator.plan.shares import most_shares, shares_that_help
 from simulator.plan.trainer import endpoints_of
 from simulator.transport.base import routes_of
@@ -51,6 +52,12 @@ class RunOptions:
     "Scales the rollouts of a step: batch_size x round(group_size x compute_multiplier)."
     steps: Annotated[int | None, Parameter(converter=whole_number)] = None
     "How many training steps to play."
+    traces: Annotated[
+        tuple[Path, ...], Parameter(negative=(), consume_multiple=True, show_default=False)
+    ] = ()
+    "Replay these recorded rollouts: a rollouts.jsonl, an export, or another recording that the README lists."
+    as_recorded: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    "Play each recorded rollout once, in the recorded order, as many at a time as were recorded."
     time_scale: float | None = None
     "Compresses think times: 0.1 thinks ten times faster than the model would; 0 not at all."
     seed: Annotated[int | None, Parameter(converter=whole_number)] = None
@@ -81,6 +88,7 @@ class Prepared(msgspec.Struct, frozen=True):
     gates: tuple[Gate, ...]
     out: Path
     embedded: Embedded | None
+    replay: Replay | None = None
 
 
 def prepare(target: str, options: RunOptions, environ: Mapping[str, str]) -> Prepared:
@@ -94,7 +102,10 @@ def prepare(target: str, options: RunOptions, environ: Mapping[str, str]) -> Pre
     texts = default_gates(tools, grader) if scenario.gates is None else scenario.gates
     gates = parse_gates(texts, tools, grader, where=scenario.gates_where)
     filled = arrivals(scenario.load, scenario.job.hyperparameters)
-    phases = schedule(scenario.job, scenario.load, scenario.train, scenario.valid)
+    replay = replay_of(scenario)
+    phases = schedule(
+        scenario.job, scenario.load, scenario.train, scenario.valid, replay.recorded if replay else None
+    )
     if problem := range_problem((0, MOST_REGRADED), options.regrade):
         raise InputError(problem, where="--regrade", remedy="mend the option")
     if options.regrade and scenario.job.grader.endpoint is None:
@@ -117,10 +128,22 @@ def prepare(target: str, options: RunOptions, environ: Mapping[str, str]) -> Pre
         seed=scenario.seed,
         started_at=now.isoformat(timespec="seconds"),
         run_key=secrets.token_hex(16),
+        digests=replay is not None,
+        notes=_notes(scenario, replay),
     )
     out = options.out or Path("out") / f"{scenario.name}-{now:%Y%m%d-%H%M%S}"
     processes = _processes(options.processes, scenario, phases)
-    return Prepared(scenario, setup, transport.make, processes, gates, out, embedded)
+    return Prepared(scenario, setup, transport.make, processes, gates, out, embedded, replay)
+
+
+def _notes(scenario: Scenario, replay: Replay | None) -> tuple[str, ...]:
+    """Return what the report is to say of what is replayed."""
+    if replay is None:
+        return ()
+    without_times = scenario.load.mode == "recorded" and replay.recorded.in_flight is None
+    in_flight = scenario.load.in_flight or DEFAULT_IN_FLIGHT
+    more = (f"{in_flight} rollouts in flight: the recordings have no times",) if without_times else ()
+    return (*replay.notes, *more)
 
 
 def _processes(wanted: int | None, scenario: Scenario, phases: Sequence[Phase]) -> int:
@@ -148,4 +171,6 @@ def _overrides(options: RunOptions) -> Overrides:
         time_scale=options.time_scale,
         seed=options.seed,
         gates=options.gate,
+        traces=tuple(map(str, options.traces)),
+        as_recorded=options.as_recorded,
     )

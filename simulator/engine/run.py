@@ -98,7 +98,7 @@ class Run:
         plan = self._plan
         self._hooks.started(spec)
         rng = random.Random(plan.seed << _INDEX_BITS | spec.index)  # of a number in half the time of a text's
-        policy = plan.make_policy(spec.item, rng)
+        policy = plan.make_policy(spec, rng)
         return Play(self._driver, rollout(plan.trainer, spec, policy, due), spec.index, stage)
 
     def _fail(self, error: PolicyError) -> None:

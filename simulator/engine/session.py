@@ -136,5 +136,5 @@ def _load_summary(setup: Setup) -> LoadSummary:
         rollouts_per_step=filled.rollouts_per_step,
         time_scale=setup.load.time_scale,
         policy=setup.policy,
-        assumptions=assumptions(setup.job, setup.load, setup.rules, filled),
+        assumptions=(*setup.notes, *assumptions(setup.job, setup.load, setup.rules, filled)),
     )

@@ -32,7 +32,8 @@ _PULSE_S = 0.25
 class Setup(msgspec.Struct, frozen=True):
     """All that a run needs to know before it starts.
 
-    `started_at` is ISO 8601, UTC; `transport` says which one is used, and why.
+    `started_at` is ISO 8601, UTC; `transport` says which one is used, and why; `digests` that outputs will be
+    compared with those of a recording. `notes` come first among the report's assumptions.
     """
 
     scenario: str
@@ -47,6 +48,8 @@ class Setup(msgspec.Struct, frozen=True):
     started_at: str
     run_key: str
     transport: str = ""
+    digests: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -105,7 +108,7 @@ class _Shard:
             record=self._books.put_attempt,
             make_pacer=tools.make_pacer,
         )
-        self._endpoints = trainer.endpoints
+        self._endpoints, self._digests = trainer.endpoints, setup.digests
         self._writer: LineWriter
         self._transport = tools.make_transport(routes_of(trainer.endpoints, setup.rules), timers)
         plan = Plan(trainer, tuple(phases), setup.make_policy, setup.seed)
@@ -135,7 +138,7 @@ class _Shard:
         begin = await self._lead.begin()
         if not self._tally.started:
             self._tally.origin = begin
-            self._writer = LineWriter(self._endpoints, begin, self._tools.redact)
+            self._writer = LineWriter(self._endpoints, begin, self._tools.redact, digests=self._digests)
             self._monitor = Monitor()  # what came before was no part of the run
             self._nursery.start_soon(self._monitor.watch)
         return begin

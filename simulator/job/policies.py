@@ -1,14 +1,16 @@
 """From a scenario's policy table to the factory that makes each rollout's policy."""
 
+import itertools
 import random
 from collections.abc import Iterable, Mapping
 
 from simulator.job.arguments import Wanted, argument_pools
 from simulator.job.document import Complain, refuse
+from simulator.job.replay import replay_of
 from simulator.job.scenario import Scenario
 from simulator.job.scenariofile import PolicyConfig
 from simulator.job.scripted import check_options, load_class
-from simulator.model import Item, Split, ToolCall
+from simulator.model import Item, RolloutSpec, Split, ToolCall
 from simulator.plan.policy import Policy, PolicyFactory, guarded
 from simulator.plan.synthetic import SyntheticPolicy, ToolChoices
 
@@ -25,6 +27,8 @@ def policy_factory(scenario: Scenario, items: Iterable[Item], complain: Complain
     config = scenario.policies[scenario.policy]
     if config.kind == "scripted":
         return _scripted(config, scenario)
+    if (replay := replay_of(scenario)) is not None:
+        return replay.make_policy
     return _synthetic(config, tool_choices(scenario, items, complain))
 
 
@@ -56,14 +60,29 @@ def _scripted(config: PolicyConfig, scenario: Scenario) -> PolicyFactory:
     policy = load_class(config.agent, scenario.directory, where=config.where)
     check_options(policy, config.options, where=config.where)
 
-    def make(item: Item, rng: random.Random) -> Policy:
-        return policy(item, rng, **config.options)
+    def make(spec: RolloutSpec, rng: random.Random) -> Policy:
+        return policy(spec.item, rng, **config.options)
 
     return guarded(make, sorted(scenario.file.tool_names))
 
 
 def _synthetic(config: PolicyConfig, choices: Mapping[tuple[Split, int], ToolChoices]) -> PolicyFactory:
-    def make(item: Item, rng: random.Random) -> Policy:
-        return SyntheticPolicy(config.synthetic, choices[item.split, item.index], rng)
+    settings, weights = config.synthetic, config.synthetic.tools
+    offered = {place: _weighted(pools, weights) for place, pools in choices.items()} if weights else choices
+    bounds = {place: _bounds(pools, weights) for place, pools in offered.items()} if weights else {}
+
+    def make(spec: RolloutSpec, rng: random.Random) -> Policy:
+        place = spec.item.split, spec.item.index
+        return SyntheticPolicy(settings, offered[place], rng, bounds.get(place, ()))
 
     return make
+
+
+def _weighted(pools: ToolChoices, weights: Mapping[str, float]) -> ToolChoices:
+    return tuple(pool for pool in pools if pool[0].name in weights)
+
+
+def _bounds(pools: ToolChoices, weights: Mapping[str, float]) -> tuple[float, ...]:
+    """Return the weights of the pools, added up, as shares of them all; the last one is 1."""
+    added = list(itertools.accumulate(weights[pool[0].name] for pool in pools))
+    return (*(bound / added[-1] for bound in added[:-1]), 1.0) if added else ()

@@ -1,6 +1,6 @@
 """Everything a run needs to know, from a target, the command line's options and the environment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from simulator.job.document import Complain, Node, attempt, is_file, is_folder, 
 from simulator.job.environment import longest_first, secrets_of
 from simulator.job.jobfile import NO_GRADER, JobFile, endpoints_in, read_grader, read_job
 from simulator.job.scenariofile import (
+    NO_LIMIT,
     CheckSettings,
     EmbeddedEndpoints,
     PolicyConfig,
@@ -24,6 +25,10 @@ from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import read_toml
 from simulator.job.target import resolve
 from simulator.model import Grader, GradeSettings, Hyperparameters, Item, Job, Load, Split, TrainerRules
+from simulator.plan.replay import ReplaySettings
+
+RECORDED = "recorded"
+"""The name of a policy that only an option asks for."""
 
 SYNTHETIC = "synthetic"
 """The policy that always exists, and stands in where none is named."""
@@ -32,7 +37,11 @@ _FIELDS: dict[Split, str] = {"train": "training_file", "valid": "validation_file
 
 
 class Overrides(msgspec.Struct, frozen=True):
-    """The command line's options; None leaves the scenario's value. `gates` replaces the scenario's gates."""
+    """The command line's options; None leaves the scenario's value. `gates` replaces the scenario's gates.
+
+    `traces` are files for a recorded policy, relative to the working directory; with `as_recorded` the load
+    is that of the recording.
+    """
 
     train: str | None = None
     valid: str | None = None
@@ -42,6 +51,8 @@ class Overrides(msgspec.Struct, frozen=True):
     time_scale: float | None = None
     seed: int | None = None
     gates: tuple[str, ...] | None = None
+    traces: tuple[str, ...] = ()
+    as_recorded: bool = False
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -97,6 +108,9 @@ def load_scenario(
     load = _load(scenario, overrides)
     policies = {SYNTHETIC: PolicyConfig("synthetic"), **(scenario.policies if scenario else {})}
     policy = _policy_name(scenario, overrides, policies)
+    if overrides.traces:
+        policy, policies[policy] = _recorded(policy, policies, overrides.traces)
+    _check_load(scenario, overrides, load, policies[policy])
     job = read_job(found.path.parent / scenario.job if scenario else found.path, environ, complain)
     if scenario is not None:
         attempt(complain, partial(_check_names, scenario, job))
@@ -197,6 +211,8 @@ def embedded_endpoints(target: str) -> EmbeddedEndpoints | None:
 
 def _load(scenario: ScenarioFile | None, overrides: Overrides) -> Load:
     load = scenario.load if scenario else Load()
+    if overrides.as_recorded:
+        load = msgspec.structs.replace(load, mode="recorded")
     changes = {name: getattr(overrides, name) for name in ("compute_multiplier", "steps", "time_scale")}
     changes = {name: value for name, value in changes.items() if value is not None}
     for name, value in changes.items():
@@ -207,6 +223,31 @@ def _load(scenario: ScenarioFile | None, overrides: Overrides) -> Load:
                 f"has no meaning for a {load.mode} load", where=_option(name), remedy="leave it out"
             )
     return msgspec.structs.replace(load, **changes)
+
+
+def _recorded(
+    policy: str, policies: Mapping[str, PolicyConfig], traces: Iterable[str]
+) -> tuple[str, PolicyConfig]:
+    """Return the policy that replays these files: with the settings of the chosen one, or of the only one."""
+    known = [name for name, config in policies.items() if config.kind == "recorded"]
+    chosen = policy if policy in known else known[0] if len(known) == 1 else RECORDED
+    settings = policies[chosen].recorded if chosen in known else ReplaySettings()
+    here = tuple(str(Path(file).absolute()) for file in traces)
+    return chosen, PolicyConfig("recorded", recorded=msgspec.structs.replace(settings, traces=here))
+
+
+def _check_load(
+    scenario: ScenarioFile | None, overrides: Overrides, load: Load, policy: PolicyConfig
+) -> None:
+    """Raise InputError where recordings are wanted and none are named."""
+    if policy.kind == "recorded" and not policy.recorded.traces:
+        remedy = "name files in the policy's `traces`, or pass --traces"
+        raise InputError("the policy names no recordings", where="policy", remedy=remedy)
+    if load.mode == "recorded" and policy.kind != "recorded":
+        message, remedy = "there is no recording to go by", "pass --traces, or choose a recorded policy"
+        if overrides.as_recorded or scenario is None:
+            raise InputError(message, where="--as-recorded", remedy=remedy)
+        raise scenario.toml.fail("load", "mode", message, remedy)
 
 
 def _seed(scenario: ScenarioFile | None, overrides: Overrides) -> int:
@@ -227,12 +268,15 @@ def _gates(scenario: ScenarioFile | None, overrides: Overrides) -> tuple[tuple[s
 
 
 def _check_names(scenario: ScenarioFile, job: JobFile) -> None:
-    """Raise ScenarioError where the table `check` names what the job does not have."""
+    """Raise ScenarioError where a table names tools that the job does not have."""
     check, tools = scenario.check, job.tool_names
     judge = {job.job.grader.endpoint.name} if job.job.grader.endpoint else set()
     named = [("check", "exclude", name, tools | judge) for name in check.exclude]
     if check.state:
         named += [("check.state", key, getattr(check.state, key).tool, tools) for key in ("write", "read")]
+    for policy, config in scenario.policies.items():
+        wanted = [*config.synthetic.tools, *(n for n in config.recorded.tools.values() if n != NO_LIMIT)]
+        named += [(f"policies.{policy}", "tools", name, tools) for name in wanted]
     for table, key, name, known in named:
         if name not in known:
             message = f"the job has no endpoint {quoted(name)}"

@@ -1,6 +1,6 @@
 """The scenario TOML: what the customer adds to the job, each table read into a struct and checked."""
 
-import random
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -11,9 +11,11 @@ from simulator.job.settings import SEED, missing_setting, range_problem, range_p
 from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import TomlFile
 from simulator.model import GradeSettings, Load, TrainerRules
-from simulator.plan.synthetic import SyntheticPolicy, SyntheticSettings
+from simulator.plan.distribution import parse_distribution
+from simulator.plan.replay import ReplaySettings
+from simulator.plan.synthetic import SyntheticSettings
 
-PolicyKind = Literal["scripted", "synthetic"]
+PolicyKind = Literal["recorded", "scripted", "synthetic"]
 
 NO_LIMIT = "none"
 """What stands for None in the tables, since TOML has no null."""
@@ -32,7 +34,7 @@ class EmbeddedEndpoints(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class PolicyConfig(msgspec.Struct, frozen=True):
-    """A policy as configured: `synthetic` of a synthetic one, the rest of a scripted one.
+    """A policy as configured: `synthetic` and `recorded` of one of that kind, the rest of a scripted one.
 
     `where` is the file and line of its `agent`.
     """
@@ -41,6 +43,7 @@ class PolicyConfig(msgspec.Struct, frozen=True):
     agent: str = ""
     options: dict[str, Any] = {}
     synthetic: SyntheticSettings = SyntheticSettings()
+    recorded: ReplaySettings = ReplaySettings()
     where: str = ""
 
 
@@ -151,7 +154,9 @@ def _endpoints(toml: TomlFile, top: _Top) -> EmbeddedEndpoints | None:
     return None if top.endpoints is None else toml.convert("endpoints", top.endpoints, EmbeddedEndpoints)
 
 
-def _check_ranges(toml: TomlFile, table: str, settings: Load | TrainerRules | GradeSettings) -> None:
+def _check_ranges(
+    toml: TomlFile, table: str, settings: Load | TrainerRules | GradeSettings | ReplaySettings
+) -> None:
     for field, problem in range_problems(settings):
         raise toml.fail(table, field, f"{field} {problem}", "mend the value")
     if isinstance(settings, Load) and (missing := missing_setting(settings)):
@@ -165,15 +170,22 @@ def _policy(toml: TomlFile, name: str, table: dict[str, Any]) -> PolicyConfig:
     if kind == "scripted":
         scripted = toml.convert(place, rest, _Scripted)
         return PolicyConfig(kind, scripted.agent, scripted.options, where=toml.where(place, "agent"))
+    if kind == "recorded":
+        recorded = toml.convert(place, rest, ReplaySettings)
+        _check_ranges(toml, place, recorded)
+        _check_distribution(toml, place, "tokens", recorded.tokens)
+        return PolicyConfig(kind, recorded=recorded)
     settings = toml.convert(place, rest, SyntheticSettings)
-    _check_distributions(toml, place, settings)
+    for key in ("calls", "parallel", "tokens"):
+        _check_distribution(toml, place, key, getattr(settings, key))
+    for tool, weight in settings.tools.items():
+        if not 0 < weight < math.inf:
+            raise toml.fail(place, "tools", f"the weight of {quoted(tool)} must be above 0", "mend the value")
     return PolicyConfig(kind, synthetic=settings)
 
 
-def _check_distributions(toml: TomlFile, place: str, settings: SyntheticSettings) -> None:
+def _check_distribution(toml: TomlFile, place: str, key: str, text: str) -> None:
     try:
-        SyntheticPolicy(settings, (), random.Random(0))
+        parse_distribution(text)
     except InputError as error:
-        raise toml.fail(
-            place, error.where, f"{error.where}: {printable(error.message)}", error.remedy
-        ) from None
+        raise toml.fail(place, key, f"{key}: {printable(error.message)}", error.remedy) from None

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from simulator.model import Endpoint, GradeSettings, Hyperparameters, Job, Load, TrainerRules
+from simulator.plan.replay import ReplaySettings
 
 Range = tuple[float, float]
 """The lowest and the highest value, both allowed."""
@@ -56,6 +57,7 @@ RANGES: dict[type[msgspec.Struct], dict[str, Range]] = {
         "max_answer_bytes": _BYTES,
         "parallel_calls": (1, 10_000),
     },
+    ReplaySettings: {"think_cap_s": _SECONDS, "broken": (0, 1)},
     GradeSettings: {"tolerance": (0, 1_000_000), "python_limit_s": (0.1, 3_600)},
     Endpoint: {"rate_limit": _PER_SECOND},
     Job: {"max_episode_steps": (1, 1_000_000)},
@@ -73,6 +75,7 @@ RANGES: dict[type[msgspec.Struct], dict[str, Range]] = {
 _END = ("duration_s", "rollouts")
 _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "training": (),
+    "recorded": (),
     "steady": (("in_flight",), _END),
     "rate": (("rollouts_per_s",), _END),
 }

@@ -4,10 +4,12 @@ Times are milliseconds since the run began. Everything but times and ids is the 
 long as the endpoints answer alike.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import msgspec
 
+from simulator.measure.digest import digest_of
 from simulator.model import Endpoint, Outcome, ToolCall, Transcript
 
 SHOWN_CHARS = 200
@@ -26,8 +28,11 @@ class AttemptLine(msgspec.Struct, gc=False):
     fault: str | None
 
 
-class CallLine(msgspec.Struct, gc=False):
-    """One call of a tool or the grader; `output` is cut to SHOWN_CHARS, `output_chars` its real length."""
+class CallLine(msgspec.Struct, gc=False, omit_defaults=True):
+    """One call of a tool or the grader; `output` is cut to SHOWN_CHARS, `output_chars` its real length.
+
+    `output_digest` is there where a recording was replayed: see `measure.digest`.
+    """
 
     endpoint: str
     call_id: str
@@ -38,6 +43,7 @@ class CallLine(msgspec.Struct, gc=False):
     soft_error: bool
     violations: tuple[str, ...]
     attempts: list[AttemptLine]
+    output_digest: str | None = None
 
 
 class RolloutLine(msgspec.Struct, gc=False):
@@ -72,20 +78,33 @@ _ROUNDING = 1.5 * 2.0**52
 class LineWriter:
     """Turns transcripts into lines for one run, which began at `origin` on the run's clock.
 
-    `redact` replaces secrets wherever they stand in a text, whatever stands around them.
+    `redact` replaces secrets wherever they stand in a text, whatever stands around them. With `digests` the
+    outputs can be compared with others later on.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], origin: float, redact: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        origin: float,
+        redact: Callable[[str], str],
+        *,
+        digests: bool = False,
+    ) -> None:
         self._names = [endpoint.name for endpoint in endpoints]
-        self._origin, self._redact = origin, redact
+        self._origin, self._redact, self._digests = origin, redact, digests
 
     def line(self, transcript: Transcript) -> bytes:
         """Return the rollout's line, without a newline."""
+        digests = _digests(transcript) if self._digests else None  # of what was said, secrets and all
         # Hardly any rollout says a secret: one look at all that it says is cheaper than one at each text.
         said = _said(transcript)
         if self._redact(said) != said:
             transcript = _redacted(transcript, self._redact)
         spec, grade = transcript.spec, transcript.grade
+        turns = [[self._call(outcome) for outcome in turn] for turn in transcript.turns]
+        if digests is not None:
+            for call, digest in zip(itertools.chain.from_iterable(turns), digests, strict=True):
+                call.output_digest = digest
         return _encode(
             RolloutLine(
                 rollout=spec.index,
@@ -105,7 +124,7 @@ class LineWriter:
                 started_ms=((transcript.started - self._origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
                 ended_ms=((transcript.ended - self._origin) * 1e6 + _ROUNDING - _ROUNDING) / 1000,
                 think_ms=(transcript.think_s * 1e6 + _ROUNDING - _ROUNDING) / 1000,
-                turns=[[self._call(outcome) for outcome in turn] for turn in transcript.turns],
+                turns=turns,
                 grade=self._call(grade) if grade else None,
             )
         )
@@ -140,6 +159,10 @@ class LineWriter:
             outcome.violations,
             attempts,
         )
+
+
+def _digests(transcript: Transcript) -> list[str]:
+    return [digest_of(outcome.output, outcome.output_chars) for turn in transcript.turns for outcome in turn]
 
 
 def _said(transcript: Transcript) -> str:

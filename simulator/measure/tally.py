@@ -18,7 +18,7 @@ from simulator.measure.histogram import Histogram
 from simulator.measure.moments import Moments
 from simulator.model import Attempt, Endpoint, Outcome, PhaseKind, RolloutSpec, RolloutState, Transcript
 
-LAID_OUT: frozenset[PhaseKind] = frozenset({"training", "evaluation"})
+LAID_OUT: frozenset[PhaseKind] = frozenset({"training", "evaluation", "recorded"})
 """The kinds of phases whose rollouts are laid out beforehand, and so are few enough to be remembered."""
 
 COMPLETED: frozenset[RolloutState] = frozenset({"graded", "ungraded"})

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from simulator.errors import PolicyError
-from simulator.model import Item, Outcome, ToolCall, Turn
+from simulator.model import Item, Outcome, RolloutSpec, ToolCall, Turn
 
 Seen = tuple[Outcome, ...]
 """What the model is shown after a turn: the outcomes of its calls, in the order it asked for them."""
@@ -21,8 +21,8 @@ class Policy(Protocol):
         """Return the next turn; `seen` is empty before the first. A turn without calls is the last."""
 
 
-PolicyFactory = Callable[[Item, random.Random], Policy]
-"""Makes a rollout's policy from its item and its own seeded generator."""
+PolicyFactory = Callable[[RolloutSpec, random.Random], Policy]
+"""Makes a rollout's policy from what is planned of it and its own seeded generator."""
 
 Script = Generator[Turn, Seen, Turn]
 
@@ -88,9 +88,9 @@ def guarded(make: PolicyFactory, tools: Collection[str]) -> PolicyFactory:
     these `tools`. Nothing else looks at turns again: whoever takes in policies from outside guards them.
     """
 
-    def make_guarded(item: Item, rng: random.Random) -> Policy:
+    def make_guarded(spec: RolloutSpec, rng: random.Random) -> Policy:
         try:
-            policy = make(item, rng)
+            policy = make(spec, rng)
         except (Exception, SystemExit) as error:
             raise PolicyError(f"the policy's constructor raised {_raised_at(error)}") from error
         return _Guarded(policy, tools)

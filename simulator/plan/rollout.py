@@ -18,6 +18,7 @@ import msgspec
 
 from simulator.dialects.base import CallIds
 from simulator.faults import Fault
+from simulator.measure.digest import LOOKED_AT_CHARS
 from simulator.model import Outcome, RolloutSpec, RolloutState, ToolCall, Transcript, Turn
 from simulator.plan.call import Interrupted, Send, StartCall, Wait, call
 from simulator.plan.policy import Policy, Seen
@@ -123,7 +124,7 @@ class _Story:
             if outcome.fault is not None:
                 self.fatal |= outcome.fatal
                 self.interrupted |= outcome.fault is Fault.UNFINISHED
-            if outcome.output_chars > _KEPT_CHARS:
+            if outcome.output_chars > LOOKED_AT_CHARS:
                 self.long = True
 
     def tool_calls(self, calls: Sequence[ToolCall]) -> Calls:
@@ -169,14 +170,11 @@ class _Story:
         return f"{name}: {fatal.fault} after {len(fatal.attempts)} attempts"
 
 
-_KEPT_CHARS = 8192
-
-
 def _cut(outcome: Outcome) -> Outcome:
     """Keep the beginning of a long output: the model has seen it, and only its beginning goes into files."""
-    if outcome.output_chars <= _KEPT_CHARS:
+    if outcome.output_chars <= LOOKED_AT_CHARS:
         return outcome
-    return msgspec.structs.replace(outcome, output=outcome.output[:_KEPT_CHARS])
+    return msgspec.structs.replace(outcome, output=outcome.output[:LOOKED_AT_CHARS])
 
 
 def _calls_allowed(trainer: Trainer, *, turns: int, calls: int) -> int:

@@ -4,6 +4,7 @@ Every mode is the same thing seen by the engine: an order of rollouts with the m
 limit on how many may be in flight, and an end.
 
     training     all due at once, no limit; then the update's pause; evaluation passes in between
+    recorded     all due at once, in the recorded order, limited as was recorded; ends with the last
     steady       the first due one after another, then limited to `in_flight`; ends by time or count
     rate         due one after another, no limit; ends by time or count
 """
@@ -19,6 +20,8 @@ from simulator.model import Hyperparameters, Item, Job, Load, PhaseKind, Rollout
 
 DEFAULT_BATCH_SIZE = 16
 DEFAULT_EVAL_SAMPLES = 5
+DEFAULT_IN_FLIGHT = 32
+"""Of rollouts that were recorded without times: what evaluation passes of a real job had in flight."""
 MOST_ROLLOUTS = 1_000_000
 """In the training steps of a run; they are laid out beforehand."""
 RAMP_SHARE, MOST_RAMP_S, RAMP_PER_S = 0.1, 10.0, 2000
@@ -84,14 +87,27 @@ def arrivals(load: Load, hyper: Hyperparameters) -> Arrivals:
         rollouts_per_group=max(1, round(load.group_size * multiplier)),
         eval_interval=load.eval_interval or hyper.eval_interval,
         eval_samples=eval_samples,
-        assumptions=tuple(assumptions),
+        assumptions=() if load.mode == "recorded" else tuple(assumptions),  # it knows how many there were
     )
 
 
-def schedule(job: Job, load: Load, train: Sequence[Item], valid: Sequence[Item]) -> tuple[Phase, ...]:
+class Recorded(msgspec.Struct, frozen=True):
+    """Of the recorded rollouts, in their order, the items, and the groups, which come one after another.
+
+    `in_flight` is how many were in flight at most, None where nobody knows.
+    """
+
+    items: Sequence[Item]
+    groups: Sequence[int]
+    in_flight: int | None
+
+
+def schedule(
+    job: Job, load: Load, train: Sequence[Item], valid: Sequence[Item], recorded: Recorded | None = None
+) -> tuple[Phase, ...]:
     """Lay out the run; InputError when it asks for more rollouts than can be planned.
 
-    What the load's mode needs, `in_flight` or `rollouts_per_s`, must be there.
+    What the load's mode needs, `in_flight` or `rollouts_per_s` or what was `recorded`, must be there.
     """
     filled = arrivals(load, job.hyperparameters)
     if load.mode == "training":
@@ -100,6 +116,9 @@ def schedule(job: Job, load: Load, train: Sequence[Item], valid: Sequence[Item])
             message = f"asks for {planned:,} rollouts, and {MOST_ROLLOUTS:,} are the most that can be planned"
             raise InputError(message, where="load", remedy="lower steps, batch_size or the multiplier")
         return tuple(_training(load, filled, train, valid))
+    if load.mode == "recorded":
+        assert recorded is not None  # noqa: S101 the caller has seen to it
+        return (_as_recorded(load, recorded),)
     if load.mode == "steady":
         return (_continuous("steady", load, filled, train, offset_s=_ramp(load), limit=load.in_flight),)
     return (_continuous("rate", load, filled, train, offset_s=_rate(load), limit=None),)
@@ -147,9 +166,22 @@ def _grouped(
     groups: Iterator[int],
 ) -> tuple[RolloutSpec, ...]:
     return tuple(
-        RolloutSpec(next(indices), step, kind, group, item)
+        RolloutSpec(next(indices), step, kind, group, item, place=place)
         for item, group in zip(items, groups, strict=False)
-        for _ in range(size)
+        for place in range(size)
+    )
+
+
+def _as_recorded(load: Load, recorded: Recorded) -> Phase:
+    return Phase(
+        kind="recorded",
+        step=1,
+        rollouts=tuple(
+            RolloutSpec(index, 1, "recorded", group, item)
+            for index, (item, group) in enumerate(zip(recorded.items, recorded.groups, strict=True))
+        ),
+        planned=len(recorded.items),
+        in_flight_limit=load.in_flight or recorded.in_flight or DEFAULT_IN_FLIGHT,
     )
 
 
@@ -185,7 +217,15 @@ def _continuous(
         kind=kind,
         step=1,
         rollouts=(
-            RolloutSpec(index, 1, kind, index // size, train[index // size % len(train)], offset_s(index))
+            RolloutSpec(
+                index,
+                1,
+                kind,
+                index // size,
+                train[index // size % len(train)],
+                offset_s(index),
+                index % size,
+            )
             for index in (itertools.count() if planned is None else range(planned))
         ),
         planned=planned,

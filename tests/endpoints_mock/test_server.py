@@ -184,7 +184,7 @@ async def test_stats_hold_the_servers_own_times(running, jumping_clock):
 
 
 async def test_settings_for_an_endpoint_that_is_not_there_are_refused():
-    with pytest.raises(InputError, match="has no endpoint `serach`; it has echo, grade"):
+    with pytest.raises(InputError, match="has no endpoint `serach`; it has echo, tools, grade"):
         Site(echo_domain(), build_settings(workers=["serach=2"]))
 
 

@@ -8,7 +8,7 @@ import trio
 from simulator.dialects.openai import OpenAI
 from simulator.engine.run import Hooks, Plan, Run
 from simulator.measure.tally import EndpointTally, Tally
-from simulator.model import Item, Load, RolloutSpec, TrainerRules, Transcript
+from simulator.model import Load, RolloutSpec, TrainerRules, Transcript
 from simulator.plan.policy import Policy, guarded
 from simulator.plan.schedule import Phase, schedule
 from simulator.plan.trainer import Trainer
@@ -34,7 +34,7 @@ def always_good(request: RawRequest) -> Script:
     return [good(request)]
 
 
-def one_call(_item: Item, _rng) -> Policy:
+def one_call(_spec: RolloutSpec, _rng) -> Policy:
     return Turns(ask("search"), answer("done"))
 
 
@@ -102,8 +102,8 @@ class Played:
         self.phases.append(self._laid_out[len(self.phases)])
         return trio.current_time()
 
-    def _policy(self, of: Item, rng) -> Policy:
-        self.policies.append(self._make_policy(of, rng))
+    def _policy(self, spec: RolloutSpec, rng) -> Policy:
+        self.policies.append(self._make_policy(spec, rng))
         return self.policies[-1]
 
     def _start(self, spec: RolloutSpec) -> None:

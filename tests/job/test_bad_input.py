@@ -276,7 +276,10 @@ TOMLS = {
     ),
     "unknown mode": (
         TOML.replace("steps = 2", 'mode = "foo"'),
-        'scenario.toml:7: mode in [load] is "foo", which is not known; known: rate, steady, training',
+        (
+            'scenario.toml:7: mode in [load] is "foo", which is not known;'
+            " known: rate, recorded, steady, training"
+        ),
     ),
     "unknown unanswered": (
         TOML.replace("tool_retries = 1", 'unanswered = "a\'b"'),
@@ -348,7 +351,7 @@ TOMLS = {
         TOML.replace('"synthetic"', '"psychic"'),
         (
             'scenario.toml:14: kind in [policies.quick] is "psychic", which is not known; '
-            "known: scripted, synthetic"
+            "known: recorded, scripted, synthetic"
         ),
     ),
     "no kind": (
@@ -365,7 +368,10 @@ TOMLS = {
     ),
     "unknown key of a policy": (
         TOML.replace("calls =", "call ="),
-        'scenario.toml:15: unknown key "call" in [policies.quick]; known: answer, calls, parallel, tokens',
+        (
+            'scenario.toml:15: unknown key "call" in [policies.quick];'
+            " known: answer, calls, parallel, tokens, tools"
+        ),
     ),
     "no distribution": (
         TOML.replace("uniform:2:4", "about three"),

@@ -8,6 +8,8 @@ from simulator.job.scenario import Overrides, load_scenario
 from simulator.job.scripted import load_class
 from simulator.model import Turn
 
+from tests.making import spec
+
 from .folder import ENVIRON, TOML, row, rows, write_folder
 
 AGENT = """\
@@ -68,7 +70,7 @@ def make(folder, *, agent=AGENT, name="Agent", train=None):
 
 def test_a_scripted_policy_is_made_with_item_generator_and_options(folder):
     scenario, factory = make(folder)
-    policy = factory(scenario.train[0], random.Random(1))
+    policy = factory(spec_of(scenario.train[0]), random.Random(1))
     assert policy.next(()).calls[0].arguments == '{"query":"tax"}'
     assert policy.next(()).answer == f"1, {random.Random(1).random()}"
 
@@ -76,7 +78,7 @@ def test_a_scripted_policy_is_made_with_item_generator_and_options(folder):
 def test_a_scripted_policy_is_guarded(folder):
     scenario, factory = make(folder, agent=AGENT.replace('"find"', '"fly"'))
     with pytest.raises(PolicyError, match=r"^policy Agent called `fly`; the job's tools: find"):
-        factory(scenario.train[0], random.Random(1)).next(())
+        factory(spec_of(scenario.train[0]), random.Random(1)).next(())
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_scripted_policies_that_cannot_be_used(folder, agent, name, line):
 
 def test_a_subclass_with_a_next_of_its_own_needs_no_play(folder):
     scenario, factory = make(folder, name="Direct")
-    assert factory(scenario.train[0], random.Random(1)).next(()) == Turn()
+    assert factory(spec_of(scenario.train[0]), random.Random(1)).next(()) == Turn()
 
 
 @pytest.mark.parametrize(
@@ -184,11 +186,15 @@ def test_a_schema_that_yields_nothing_names_tool_and_line(folder):
     policy_factory(scenario, scenario.train[:1])
 
 
+def spec_of(item):
+    return spec(of=item)
+
+
 def calls_of(factory, item):
     rng = random.Random(0)
     calls = []
     for _ in range(20):
-        policy = factory(item, rng)
+        policy = factory(spec_of(item), rng)
         while (turn := policy.next(())).calls:
             calls.extend(turn.calls)
     return calls

@@ -13,8 +13,9 @@ from simulator.job.traces.format import BROKEN, Format, Reader
 from simulator.job.traces.formats import FORMATS
 from simulator.job.traces.recording import Recording
 from simulator.job.traces.values import Found, elements, list_in, values
+from simulator.plan.replay import ReplaySettings
 
-MOST_BROKEN = 0.05
+MOST_BROKEN = ReplaySettings().broken
 """The share of records that may be broken unless somebody says otherwise."""
 
 _EXAMPLES = 5

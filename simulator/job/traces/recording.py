@@ -154,6 +154,15 @@ def key_of(messages: Any) -> str:
     return _encode(said).decode()
 
 
+def last_said(key: str) -> str:
+    """Return what was said last in the conversation of a key; "" where it is none."""
+    try:
+        text: str = _decode(key)[-1][1]
+    except (msgspec.DecodeError, LookupError, TypeError):
+        return ""
+    return text
+
+
 def _role(message: Row) -> str:
     role = str(message.get("role"))
     return "system" if role == "developer" else role

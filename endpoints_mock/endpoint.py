@@ -73,7 +73,7 @@ def _reader(find: Callable[[str], Tool]) -> Read:
         tool = find(request.call.name)
 
         def work(_shift: float) -> Right:
-            arguments = _object(request.call.arguments)
+            arguments = _object(request.call.arguments or "{}")  # a model may leave out what a tool needs not
             output = (
                 "Error: the arguments are not a JSON object"
                 if arguments is None

@@ -14,9 +14,8 @@ from junitparser.junitparser import FinalResult
 from reports.findings import advice, brief, evidence, verdict_of
 from reports.sentences import headline, reasons
 from reports.text import counted, observed, plain
-from simulator.findings import RULES
+from simulator.findings import CHECKED
 from simulator.findings.files import FILES
-from simulator.findings.reward import REWARD
 from simulator.gates import GateResult, Verdict
 from simulator.measure.checked import CheckSummary
 from simulator.measure.summary import StudySummary, Summary
@@ -114,7 +113,7 @@ def _gate(gate: GateResult) -> TestCase:
 
 
 def _check(checked: CheckSummary) -> TestCase:
-    probed = len(RULES) - len(REWARD)
+    probed = len(CHECKED)
     rules = f"{len(FILES)} rules about files" if checked.probe == "files" else f"{probed} rules"
     case = _case("check", f"{rules} were looked at")
     case.system_out = f"{counted(checked.requests + checked.rate_requests, 'request')} sent"

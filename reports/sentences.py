@@ -232,10 +232,29 @@ def _cut_short(summary: Summary, _: Verdict) -> Iterator[str]:
         yield f"{rollouts} cut short: more calls were wanted than max_episode_steps allows"
 
 
+def _replayed(summary: Summary, _: Verdict) -> Iterator[str]:
+    replay = summary.replay
+    if replay is None or not summary.generator.trustworthy:
+        return
+    then_s, now_s, scale = replay.pass_then_s, replay.pass_now_s, summary.load.time_scale
+    if then_s and now_s and replay.pass_ratio is not None:
+        at_scale = "" if scale == 1 else f", {duration(now_s / scale)} at the recording's pace"
+        yield (
+            f"what took {duration(then_s)} when it was recorded took {duration(now_s)}{at_scale}:"
+            f" {replay.pass_ratio:.2f} of it"
+        )
+    outputs = replay.tools.outputs
+    if outputs.error_now or outputs.changed:
+        said = {"changed": outputs.changed, "now an error": outputs.error_now}
+        changed = enumerated({name: times for name, times in said.items() if times})
+        yield f"of {counted(replay.tools.calls, 'output')} not all are what was recorded: {changed}"
+
+
 REASONS: tuple[Callable[[Summary, Verdict], Iterator[str]], ...] = (
     _failure,
     _generator,
     _unfinished,
+    _replayed,
     _groups,
     _longer,
     _false_zeros,

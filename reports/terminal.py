@@ -15,6 +15,7 @@ from rich.text import Text
 from reports.findings_terminal import told_in_full
 from reports.grading_terminal import grading_sections
 from reports.layout import BADGES, INDENT, WIDTH, aligned, block, files_line, hanging, header, section
+from reports.replay_terminal import replay_examples, replay_table
 from reports.sentences import headline, reasons
 from reports.text import (
     count,
@@ -55,6 +56,7 @@ def render(
         _reasons(summary, verdict),
         *told_in_full(findings),
         _endpoints(summary),
+        replay_table(summary),
         _steps(summary),
         itertools.chain(_facts(summary, verdict), files_line(written, fspath(out_dir))),
     )
@@ -155,6 +157,8 @@ def _facts(summary: Summary, verdict: Verdict) -> Iterator[RenderableType]:
     yield section("rewards", [Text(_rewards(summary))])
     graders = (endpoint.name for endpoint in summary.endpoints if endpoint.kind == "grader")
     yield from grading_sections(summary.grader, next(graders, summary.grader.type))
+    if summary.replay is not None:
+        yield from replay_examples(summary.replay)
     yield from gates_section(verdict)
     yield section("generator", [_generator(summary)])
     yield section("run", [Text(_run(summary))])

@@ -7,6 +7,7 @@ import msgspec
 
 from simulator.faults import NEVER_ANSWERED, Fault
 from simulator.measure.graded import Estimate
+from simulator.measure.replayed import ReplaySummary
 from simulator.measure.summary import EndpointSummary, GraderSummary, Summary
 
 Unit = Literal["time", "share", "number"]
@@ -154,4 +155,21 @@ OF_THE_GRADER = {
 }
 """What is read off the grader's summary, of a run or of a study of the grader alone."""
 
-OF_THE_RUN = {"rollouts": ROLLOUT_METRICS, "steps": STEP_METRICS}
+
+def _replay(read: Callable[[ReplaySummary], Value]) -> Callable[[Summary], Value]:
+    return lambda summary: None if summary.replay is None else read(summary.replay)
+
+
+def _share_of_outputs(name: str) -> Callable[[ReplaySummary], Value]:
+    return lambda r: getattr(r.tools.outputs, name) / r.tools.calls if r.tools.calls else None
+
+
+REPLAY_METRICS: dict[str, Metric] = {
+    "pass_ratio": Metric("number", _replay(lambda r: r.pass_ratio)),
+    "tools_ratio": Metric("number", _replay(lambda r: r.tools.times.ratio_at_scale)),
+    "rollout_ratio": Metric("number", _replay(lambda r: r.rollout.ratio_at_scale)),
+    "changed_rate": Metric("share", _replay(_share_of_outputs("changed"))),
+    "error_now_rate": Metric("share", _replay(_share_of_outputs("error_now"))),
+}
+
+OF_THE_RUN = {"rollouts": ROLLOUT_METRICS, "steps": STEP_METRICS, "replay": REPLAY_METRICS}

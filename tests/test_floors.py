@@ -32,6 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {
         "simulator.measure.summary",
         "simulator.measure.graded",
+        "simulator.measure.recorded",
+        "simulator.measure.replayed",
         "simulator.measure.checked",
         "simulator.measure.trust",
         "simulator.gates",

@@ -41,7 +41,7 @@ ROLLOUT_NAMES = (
     " cut_short, groups, groups_incomplete, calls_per_rollout"
 )
 SUBJECTS = (
-    "search, cat, tools, grader, rollouts, steps, scores, grader.agreement, grader.repeatability,"
+    "search, cat, tools, grader, rollouts, steps, replay, scores, grader.agreement, grader.repeatability,"
     " grader.load, grader.workers, learnability"
 )
 
@@ -180,7 +180,9 @@ def test_a_grader_is_known_by_its_own_name_and_by_its_kind():
         gates = parse_gates([f"{subject}.p50 < 1s"], ("search",), "judge")
         (result,) = judge(gates, measured).gates
         assert result.observed == pytest.approx(3.0, rel=0.001)
-    with pytest.raises(GateError, match=r"known: search, tools, judge, grader, rollouts, steps, scores,"):
+    with pytest.raises(
+        GateError, match=r"known: search, tools, judge, grader, rollouts, steps, replay,"
+    ):
         parse_gates(["jugde.p50 < 1s"], ("search",), "judge")
     assert "grader.p99 < 10s" in default_gates(("search",), "judge")
 
@@ -192,9 +194,9 @@ def named_grader(name):
 
 
 def test_what_the_job_does_not_have_is_not_known():
-    with pytest.raises(GateError, match=r"known: search, cat, tools, rollouts, steps, scores,"):
+    with pytest.raises(GateError, match=r"known: search, cat, tools, rollouts, steps, replay, scores,"):
         parse("grader.p99 < 1s", grader_called=False)
-    with pytest.raises(GateError, match=r"known: grader, rollouts, steps, scores,"):
+    with pytest.raises(GateError, match=r"known: grader, rollouts, steps, replay, scores,"):
         parse("tools.p99 < 1s", tools=())
 
 

@@ -38,6 +38,6 @@ def recorded_domain(
 
 def _canonical(arguments: str) -> bytes:
     try:
-        return _encode(msgspec.json.decode(arguments))
+        return _encode(msgspec.json.decode(arguments or "{}"))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return b""

@@ -26,6 +26,7 @@ from simulator.judges.study import Orders
 from simulator.measure.lines import RolloutLine
 from simulator.measure.summary import GraderSummary, Summary
 from simulator.model import Endpoint, Finding, Grader, RewardError
+from simulator.redaction import redactor
 
 MOST_GRADED = 50_000
 """Rollouts that are graded afterwards; of more, whole groups are drawn at random."""
@@ -69,24 +70,41 @@ def asked_afterwards(prepared: Prepared) -> list[Endpoint]:
     return endpoints_asked(graders, means)
 
 
-def is_wanted(scenario: Scenario, regrade: int) -> bool:
-    """Tell whether anything is left to be graded, or compared, once the rollouts have ended."""
-    compared = scenario.grade.against or scenario.grade.recorded
+def is_wanted(scenario: Scenario, regrade: int, then: Mapping[str, float]) -> bool:
+    """Tell whether anything is left to be graded, or compared, once the rollouts have ended.
+
+    `then` are scores that were recorded, by the trace ids of the rollouts that replayed them.
+    """
+    compared = scenario.grade.against or scenario.grade.recorded or then
     return bool(regrade or compared) or is_graded_afterwards(scenario.job.grader)
 
 
-def grade_afterwards(prepared: Prepared, summary: Summary, regrade: int) -> Summary:
+def compare_with_recording(prepared: Prepared, summary: Summary) -> tuple[Summary, dict[str, float]]:
+    """Add to the summary how what was replayed compares with what was recorded; also return scores then."""
+    from simulator.job.replayed import compare  # noqa: PLC0415 numpy, as below
+
+    if prepared.replay is None:
+        return summary, {}
+    redact = redactor(prepared.scenario.secrets)
+    found, then = compare(prepared.out / JOURNAL, prepared.replay, summary, redact)
+    return msgspec.structs.replace(summary, replay=found), then
+
+
+def grade_afterwards(
+    prepared: Prepared, summary: Summary, regrade: int, then: Mapping[str, float]
+) -> Summary:
     """Grade what the platform would have graded, and keep those scores in the journal; grade others again.
 
     `regrade` is how many rollouts to grade again, by whole groups. Those, or as many as a study takes, are
-    compared with what the scenario names.
+    compared with what the scenario names, and with the scores `then` of what they replayed, if it names none.
     """
     # numpy and scipy take a third of a second, which only the end of a run has to wait for.
     from simulator.grading.results import Terms, first_scores, grader_summary  # noqa: PLC0415
 
     scenario, path = prepared.scenario, prepared.out / JOURNAL
     grader, is_local = scenario.job.grader, is_graded_afterwards(scenario.job.grader)
-    most = MOST_GRADED if is_local else regrade or MOST_COMPARED
+    asks = regrade or scenario.grade.against
+    most = MOST_GRADED if is_local or not asks else regrade or MOST_COMPARED
     taken = from_file(
         path,
         scenario,
@@ -109,7 +127,13 @@ def grade_afterwards(prepared: Prepared, summary: Summary, regrade: int) -> Summ
         in_flight=_grader_calls_in_flight(summary),
     )
     others = {name: first_scores(len(taken.cases), one.marks) for name, one in studied.others.items()}
-    cases = taken.cases if scenario.grade.recorded else [_unrecorded(case) for case in taken.cases]
+    cases = (
+        taken.cases
+        if scenario.grade.recorded
+        else [
+            _recorded_as(case, then.get(trace)) for case, trace in zip(taken.cases, taken.traces, strict=True)
+        ]
+    )
     found = grader_summary(grader.type, cases, marks, others, terms)
     if is_local:
         return _with_scores(summary, taken, marks, msgspec.structs.replace(found, repeatability=None))
@@ -150,9 +174,9 @@ def _as_the_platform(mark: Mark) -> Mark:
     return msgspec.structs.replace(mark, score=0.0) if mark.error in SCORED_ZERO else mark
 
 
-def _unrecorded(case: Case) -> Case:
-    """Return the case without the run's own score, which is no other to compare with."""
-    return msgspec.structs.replace(case, recorded=None)
+def _recorded_as(case: Case, score: float | None) -> Case:
+    """Return the case with that score in place of the run's own, which is no other to compare with."""
+    return msgspec.structs.replace(case, recorded=score)
 
 
 def _write_scores(path: Path, scores: Mapping[str, Mark]) -> None:

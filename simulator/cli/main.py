@@ -18,9 +18,10 @@ from simulator.cli.grade import grade
 from simulator.cli.init import init
 from simulator.cli.mock import mock
 from simulator.cli.run import run
+from simulator.cli.traces import traces
 from simulator.errors import PreflightError
 
-COMMANDS: tuple[Callable[..., int], ...] = (check, grade, run, demo, mock, init, explain)
+COMMANDS: tuple[Callable[..., int], ...] = (check, grade, run, traces, demo, mock, init, explain)
 
 HELP = """Plays the trainer of an agent reinforcement fine-tuning job against your endpoints.
 

@@ -16,6 +16,7 @@ from reports.terminal import render
 from simulator.checks.conduct import Orders
 from simulator.cli.afterwards import (
     asked_afterwards,
+    compare_with_recording,
     findings_about_rewards,
     grade_afterwards,
     is_wanted,
@@ -115,12 +116,18 @@ def _play(prepared: Prepared, target: str, options: RunOptions, findings: Sequen
 
 
 def _graded(prepared: Prepared, summary: Summary, options: RunOptions) -> Summary:
-    """Grade what is still to be graded; a run that was stopped, or gave up, is left as it is."""
-    if summary.interrupted or summary.failure:
+    """Compare with the recording, if there is one, and grade what is still to be graded.
+
+    A run that was stopped is not graded, and one that gave up is left as it is.
+    """
+    if summary.failure:
         return summary
-    if not summary.rollouts.completed or not is_wanted(prepared.scenario, options.regrade):
+    summary, then = compare_with_recording(prepared, summary)
+    if summary.interrupted or not summary.rollouts.completed:
         return summary
-    return grade_afterwards(prepared, summary, options.regrade)
+    if not is_wanted(prepared.scenario, options.regrade, then):
+        return summary
+    return grade_afterwards(prepared, summary, options.regrade, then)
 
 
 def _brief(prepared: Prepared, target: str, options: RunOptions) -> Brief:

@@ -10,6 +10,7 @@ from simulator.findings.endpoints import ENDPOINTS
 from simulator.findings.files import FILES
 from simulator.findings.grader import GRADER
 from simulator.findings.limits import LIMITS
+from simulator.findings.recorded import RECORDED
 from simulator.findings.reward import REWARD
 from simulator.findings.rule import Rule
 from simulator.findings.state import STATE
@@ -24,8 +25,12 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "the grader": GRADER,
     "the rewards, by `grade`": REWARD,
     "limits": LIMITS,
+    "recordings, by `traces`": RECORDED,
 }
 """All rules, in the order in which they are checked and listed."""
+
+CHECKED = tuple(rule for rules in GROUPS.values() if rules not in (REWARD, RECORDED) for rule in rules)
+"""The rules that `check` looks at; the others are for those who have rollouts already."""
 
 RULES: dict[str, Rule] = {rule.code: rule for rules in GROUPS.values() for rule in rules}
 

@@ -81,12 +81,13 @@ class _Key:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario, self.settings = scenario, scenario.policies[scenario.policy].recorded
+        self.paths = tuple(_paths(scenario, self.settings))
+        rows = [Path(file) for file in scenario.files.values()]
         self._same = (
-            scenario.directory,
             msgspec.json.encode(self.settings),
             scenario.seed,
-            *scenario.files.values(),
-            *scenario.job.tools,
+            scenario.job.tools,
+            *map(_state, (*self.paths, *rows)),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -96,10 +97,19 @@ class _Key:
         return hash(self._same)
 
 
+def _state(path: Path) -> tuple[str, int, int]:
+    """Return what changes when a file does."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return str(path.absolute()), 0, 0
+    return str(path.absolute()), status.st_mtime_ns, status.st_size
+
+
 @lru_cache(maxsize=1)
 def _read(key: _Key) -> Replay:
     reading = _Reading(key.scenario, key.settings)
-    traces = Traces(_paths(key.scenario, key.settings), key.settings.broken)
+    traces = Traces(key.paths, key.settings.broken)
     for recording in traces:
         reading.add(recording)
     return reading.replay(traces)
@@ -133,9 +143,7 @@ class _Reading:
 
     def add(self, recording: Recording) -> None:
         """Take in a recording; of too many, each has the same chance to stay (Vitter's algorithm R)."""
-        if not recording.finished:
-            self._unfinished += 1
-            return
+        self._unfinished += not recording.finished
         self._seen += 1
         take = self._take(recording)
         self._think_s.extend(turn.think_s for turn in take.turns if turn.think_s is not None)
@@ -179,8 +187,6 @@ class _Reading:
         where = ", ".join(map(printable, self._settings.traces))
         if self._unknown:
             raise self._unknown_tools(where)
-        if not self._takes:
-            raise InputError("no recorded rollout came to its end", where=where, remedy="name another file")
         settings, numbers = self._settings, _Distinct(self._takes)
         of_item: dict[tuple[Split, int], list[int]] = {}
         for number, facts in enumerate(self._facts):
@@ -228,12 +234,12 @@ class _Reading:
         return Recorded(items, groups, _in_flight(self._facts))
 
     def _notes(self, traces: Traces, of_item: Mapping[tuple[Split, int], Sequence[int]]) -> Iterator[str]:
-        formats = ", ".join(f"{count:,} by {name}" for name, count in traces.formats.items())
-        yield f"what was recorded is replayed: {len(self._takes):,} rollouts ({formats})"
+        formats = ", ".join(f"{name} {count:,}" for name, count in traces.formats.items())
+        yield f"what was recorded is replayed, think times too: {len(self._takes):,} rollouts ({formats})"
         if self._seen > len(self._takes):
             yield f"of {self._seen:,} recorded rollouts {len(self._takes):,} were drawn at random"
         if self._unfinished:
-            yield f"{self._unfinished:,} recorded rollouts that did not come to their end are left out"
+            yield f"{self._unfinished:,} recorded rollouts came to no answer, and are replayed until they end"
         if traces.broken:
             yield f"{traces.broken:,} broken records are left out, the first: {traces.examples[0]}"
         matched = sum(map(len, of_item.values()))

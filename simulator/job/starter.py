@@ -12,7 +12,7 @@ from simulator.model import Load, Split, TrainerRules
 from simulator.plan.synthetic import SyntheticSettings
 
 _LOAD_NOTES: dict[str, str] = {
-    "mode": "training, or steady (in_flight), or rate (rollouts_per_s)",
+    "mode": "training, recorded (as a recorded policy has it), steady (in_flight) or rate (rollouts_per_s)",
     "steps": "training steps to play",
     "batch_size": "items per step; the job's",
     "group_size": "rollouts of one item in a step, before the multiplier; no source gives it",
@@ -98,6 +98,13 @@ kind = "synthetic"
 # operation = "eq"
 # input = "{{{{sample.output_text}}}}"
 # reference = "{{{{item.reference_answer}}}}"
+
+# What a real agent did, replayed; see the README for the formats.
+# [policies.recorded-agent]
+# kind = "recorded"
+# traces = ["recorded/*.jsonl"]
+# tools = {{lookup = "search"}}      # a recorded name = the job's; "none" leaves its calls out
+# think_cap_s = 120
 
 # An agent of your own, that sees what the tools answer: a class with `play`, see ScriptedPolicy.
 # [policies.scripted-agent]

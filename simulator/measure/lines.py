@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from simulator.measure.digest import digest_of
-from simulator.model import Endpoint, Outcome, ToolCall, Transcript
+from simulator.model import Endpoint, Outcome, PhaseKind, ToolCall, Transcript
 
 SHOWN_CHARS = 200
 _LONGEST_SECRET = 4096  # cut only after redaction, or a secret at the edge would lose its recognisable end
@@ -47,12 +47,13 @@ class CallLine(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 class RolloutLine(msgspec.Struct, gc=False):
-    """One rollout; `turns` are its turns' calls."""
+    """One rollout; `turns` are its turns' calls, `place` counts the rollouts of its group, from 0."""
 
     rollout: int
     step: int
-    kind: str
+    kind: PhaseKind
     group: int
+    place: int
     item: int
     item_line: int
     split: str
@@ -111,6 +112,7 @@ class LineWriter:
                 step=spec.step,
                 kind=spec.kind,
                 group=spec.group,
+                place=spec.place,
                 item=spec.item.index,
                 item_line=spec.item.line,
                 split=spec.item.split,

@@ -7,6 +7,7 @@ on: they stay.
 import msgspec
 
 from simulator.measure.graded import Agreement, Learnability, LoadShift, Repeatability, WorkerShift
+from simulator.measure.replayed import ReplaySummary
 from simulator.measure.trust import GeneratorSummary
 from simulator.model import EndpointKind
 
@@ -156,7 +157,10 @@ class SeriesSummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The whole run; `failure` says why it gave up by itself, "" where it did not."""
+    """The whole run; `failure` says why it gave up by itself, "" where it did not.
+
+    `replay` compares with what was recorded, None where nothing was replayed.
+    """
 
     scenario: str
     seed: int
@@ -172,6 +176,7 @@ class Summary(msgspec.Struct, frozen=True):
     failure: str
     generator: GeneratorSummary
     series: SeriesSummary
+    replay: ReplaySummary | None = None
 
 
 class StudySummary(msgspec.Struct, frozen=True):

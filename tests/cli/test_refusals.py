@@ -99,7 +99,7 @@ def test_an_unset_variable(refused, monkeypatch):
 def test_an_unknown_gate_names_what_is_known(refused):
     line = refused("--gate", "serch.p99 < 2s")
     assert "`serch`" in line
-    assert "search_catalog, tools, sku, grader, rollouts, steps, scores" in line
+    assert "search_catalog, tools, sku, grader, rollouts, steps, replay, scores" in line
     assert line.startswith("rft-preflight: --gate: ")
 
 

@@ -7,7 +7,6 @@ from simulator.job.policies import policy_factory
 from simulator.job.scenario import Overrides, load_scenario
 from simulator.job.scripted import load_class
 from simulator.model import Turn
-
 from tests.making import spec
 
 from .folder import ENVIRON, TOML, row, rows, write_folder

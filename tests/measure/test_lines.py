@@ -46,7 +46,8 @@ def transcript(output="found", *, arguments="{}", answer="42"):
 # fmt: off
 def test_a_line_tells_the_whole_rollout_in_milliseconds_since_the_run_began():
     assert line(transcript()) == {
-        "rollout": 7, "step": 2, "kind": "training", "group": 3, "item": 0, "item_line": 1, "split": "train",
+        "rollout": 7, "step": 2, "kind": "training", "group": 3, "place": 0, "item": 0,
+        "item_line": 1, "split": "train",
         "trace_id": "trace_x", "state": "graded", "reason": "", "score": 0.5, "answer": "42", "tokens": 120,
         "cut_short": False, "started_ms": 0.0, "ended_ms": 3500.0, "think_ms": 750.0,
         "turns": [[{

@@ -50,7 +50,7 @@ class Dialogue:
             self._close_turn()
         if not self._calls:
             self._think_until(at)
-        self._open[len(self._calls)] = call_id
+        self._open[len(self._calls)], self.answer = call_id, ""
         self._calls.append(RecordedCall(name, arguments, call_id, started=at))
 
     def answered(self, output: str | None, call_id: str, at: float | None, *, failed: bool = False) -> None:
@@ -76,7 +76,7 @@ class Dialogue:
     def _close_turn(self) -> None:
         if self._calls:
             self._done.append(RecordedTurn(tuple(self._calls), self._think_s))
-            self._calls, self._open, self._think_s, self.answer = [], {}, 0.0, ""
+            self._calls, self._open, self._think_s = [], {}, 0.0
 
     def _think_until(self, at: float | None) -> None:
         if at is None or self._now is None or self._think_s is None:

@@ -13,7 +13,9 @@ import msgspec
 
 from simulator.job.traces.assembly import Dialogue
 from simulator.job.traces.format import Each, Format, has
-from simulator.job.traces.formats.chat import (
+from simulator.job.traces.formats.responses import hear_items
+from simulator.job.traces.instants import instant
+from simulator.job.traces.messages import (
     Parts,
     first_score,
     moment_of,
@@ -21,8 +23,6 @@ from simulator.job.traces.formats.chat import (
     row_in,
     score_in,
 )
-from simulator.job.traces.formats.responses import hear_items
-from simulator.job.traces.instants import instant
 from simulator.job.traces.recording import Recording, Row
 
 _TYPES: dict[str, Row] = {

@@ -13,7 +13,7 @@ from typing import Any
 
 from simulator.job.traces.assembly import Dialogue
 from simulator.job.traces.format import Each, Format
-from simulator.job.traces.formats.chat import (
+from simulator.job.traces.messages import (
     Parts,
     arguments_of,
     begun,

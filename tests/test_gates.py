@@ -180,9 +180,7 @@ def test_a_grader_is_known_by_its_own_name_and_by_its_kind():
         gates = parse_gates([f"{subject}.p50 < 1s"], ("search",), "judge")
         (result,) = judge(gates, measured).gates
         assert result.observed == pytest.approx(3.0, rel=0.001)
-    with pytest.raises(
-        GateError, match=r"known: search, tools, judge, grader, rollouts, steps, replay,"
-    ):
+    with pytest.raises(GateError, match=r"known: search, tools, judge, grader, rollouts, steps, replay,"):
         parse_gates(["jugde.p50 < 1s"], ("search",), "judge")
     assert "grader.p99 < 10s" in default_gates(("search",), "judge")
 

@@ -32,17 +32,11 @@ def _of_number(value: float) -> float | None:
 
 def _of_text(text: str) -> float | None:
     try:
-        moment = datetime.fromisoformat(text)
+        return _of_number(float(text))  # first: ISO 8601 without separators is digits too
     except ValueError:
-        return _of_digits(text)
+        pass
     try:
+        moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (OverflowError, ValueError):
-        return None
-
-
-def _of_digits(text: str) -> float | None:
-    try:
-        return _of_number(float(text))
-    except ValueError:
         return None

@@ -4,6 +4,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,31 +19,21 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
 """What reading raises where compressed data are damaged or end too early."""
 
 
-def opened(path: Path) -> BinaryIO:
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading, through gzip or Zstandard if it begins like that; OSError where it cannot."""
-    file = path.open("rb")
-    try:
+    with path.open("rb") as file:
         start = file.read(4)
         file.seek(0)
+        stream = file
         if start.startswith(_GZIP):
-            stream: BinaryIO = io.BufferedReader(gzip.GzipFile(fileobj=file))
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=file))
         elif start == _ZSTD:
             unpacked = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
             stream = io.BufferedReader(unpacked)
-        else:
-            stream = file
-        if stream is not file or start.startswith(_BOM):
-            _skip_mark(stream)
-    except BaseException:
-        file.close()
-        raise
-    return stream
-
-
-def _skip_mark(stream: BinaryIO) -> None:
-    assert isinstance(stream, io.BufferedReader)  # noqa: S101 all three are
-    if stream.peek(len(_BOM)).startswith(_BOM):
-        stream.read(len(_BOM))
+        if stream.peek(len(_BOM)).startswith(_BOM):
+            stream.read(len(_BOM))
+        yield stream
 
 
 def lines(stream: BinaryIO) -> Iterator[bytes | None]:

@@ -16,8 +16,8 @@ from simulator.job.strictjson import printable
 from simulator.job.traces.opening import DAMAGED, lines, opened
 
 LISTS = (
-    "items", "simulations", "resourceSpans", "resource_spans", "data", "rows", "results", "rollouts",
-    "samples", "trajectories", "traces", "records",
+    "items", "simulations", "resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "data",
+    "rows", "results", "rollouts", "samples", "trajectories", "traces", "records",
 )  # fmt: skip
 """The members that hold a file's records where the file is one object."""
 

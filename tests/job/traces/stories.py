@@ -214,7 +214,14 @@ def atif() -> str:
     numbered = [{"step_id": number, **one} for number, one in enumerate(steps, start=1)]
     agent = {"name": "a", "version": "1", "model_name": "m"}
     return json.dumps(
-        {"schema_version": "ATIF-v1.4", "session_id": "s", "agent": agent, "steps": numbered}, indent=1
+        {
+            "schema_version": "ATIF-v1.4",
+            "session_id": "s",
+            "agent": agent,
+            "steps": numbered,
+            "extra": {"reward": SCORE},
+        },
+        indent=1,
     )
 
 
@@ -241,5 +248,5 @@ def tau2() -> str:
 
 STORIES = {
     story.__name__: story
-    for story in (own, training, evaluation, build_hour, chat, responses, tau2)
+    for story in (own, training, evaluation, build_hour, chat, responses, otlp, atif, tau2)
 }  # fmt: skip

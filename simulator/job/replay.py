@@ -137,6 +137,7 @@ class _Reading:
         self._rng = random.Random(f"{scenario.seed}/takes")
         self._takes = Takes()
         self._facts: list[_Facts] = []
+        self._groups: dict[str, int] = {}
         self._think_s = array("d")
         self._unknown: Counter[str] = Counter()
         self._seen = self._unfinished = 0
@@ -147,7 +148,8 @@ class _Reading:
         self._seen += 1
         take = self._take(recording)
         self._think_s.extend(turn.think_s for turn in take.turns if turn.think_s is not None)
-        facts = _Facts(recording.started, recording.ended, recording.group, self._items.item_of(recording))
+        group = self._groups.setdefault(recording.group or f"\0{self._seen}", len(self._groups))
+        facts = _Facts(recording.started, recording.ended, group, self._items.item_of(recording))
         if len(self._takes) < MOST_TAKES:
             self._takes.append(take)
             self._facts.append(facts)
@@ -226,11 +228,11 @@ class _Reading:
 
     def _as_recorded(self, order: Sequence[int]) -> Recorded:
         rows = [*self._scenario.train, *self._scenario.valid]
-        items, groups, known = [], [], dict[str, int]()
+        items, groups, known = [], [], dict[int, int]()
         for place, number in enumerate(order):
             facts = self._facts[number]
             items.append(facts.item or rows[place % len(rows)])
-            groups.append(known.setdefault(facts.group or f"\0{number}", len(known)))
+            groups.append(known.setdefault(facts.group, len(known)))
         return Recorded(items, groups, _in_flight(self._facts))
 
     def _notes(self, traces: Traces, of_item: Mapping[tuple[Split, int], Sequence[int]]) -> Iterator[str]:
@@ -255,7 +257,7 @@ class _Facts(msgspec.Struct, frozen=True, gc=False):
 
     started: float | None
     ended: float | None
-    group: str
+    group: int
     item: Item | None
 
 
@@ -304,15 +306,14 @@ def _then(call: RecordedCall) -> Then:
 
 def _order(facts: Sequence[_Facts]) -> list[int]:
     """Return the recordings in the order they began, but those of a group together, as the trainer does."""
-    began: dict[str, float] = {}
+    began: dict[int, float] = {}
     for number, one in enumerate(facts):
         start = float(number) if one.started is None else one.started
-        group = one.group or f"\0{number}"
-        began[group] = min(began.get(group, start), start)
+        began[one.group] = min(began.get(one.group, start), start)
 
-    def when(number: int) -> tuple[float, str, float]:
-        one, group = facts[number], facts[number].group or f"\0{number}"
-        return began[group], group, float(number) if one.started is None else one.started
+    def when(number: int) -> tuple[float, int, float]:
+        one = facts[number]
+        return began[one.group], one.group, float(number) if one.started is None else one.started
 
     return sorted(range(len(facts)), key=when)
 

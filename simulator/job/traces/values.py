@@ -124,15 +124,19 @@ def _of_broken(text: bytes, name: str) -> Iterator[Found]:
 
 
 class _Chunks:
-    """A file for ijson, which is given one line at a time, so that the line of what it found is known."""
+    """A file for ijson, which is given at most a line at a time, so that the line of a find is known."""
 
     def __init__(self, some: Iterator[bytes]) -> None:
-        self._some, self.line = some, 0
+        self._some, self._is_over, self.line = some, True, 0
 
-    def read(self, _size: int = -1) -> bytes:
-        """Return the next line, b"" at the end."""
-        self.line += 1
-        return next(self._some, b"")
+    def read(self, size: int = -1) -> bytes:
+        """Return the next line, b"" at the end, or where nothing is wanted: ijson asks for the type."""
+        if size == 0:
+            return b""
+        piece = next(self._some, b"")
+        self.line += self._is_over
+        self._is_over = piece.endswith(b"\n")
+        return piece
 
 
 def _of_large(path: Path, name: str) -> Iterator[Found]:

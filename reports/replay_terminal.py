@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from reports.layout import aligned, block, header, section
+from reports.layout import INDENT, aligned, block, header, section
 from reports.text import count, counted, duration_ms, enumerated, number, plain, short
-from simulator.measure.replayed import ChangedOutput, Compared, Outputs, ReplayedTool, ReplaySummary
+from simulator.measure.replayed import ChangedOutput, Outputs, ReplayedTool, ReplaySummary
 from simulator.measure.summary import Summary
 
 MOST_TOOLS = 12
@@ -22,27 +22,25 @@ def replay_table(summary: Summary) -> Iterator[RenderableType]:
     if replay is None or not replay.tools.calls:
         return
     scale = summary.load.time_scale
-    times = ("p50 then", "now", "p99 then", "now")
-    titles = header("recorded", "calls", *times, _ratio_title(scale), "outputs")
     tools = sorted(replay.by_tool, key=lambda tool: tool.calls, reverse=True)
-    rows = [_row(tool, scale) for tool in (*tools[:MOST_TOOLS], replay.tools)]
-    yield from map(block, aligned([titles, *rows], "lrrrrrrl"))
+    shown = (*tools[:MOST_TOOLS], replay.tools)
+    titles = header("recorded", "calls", "p50 then", "now", "p99 then", "now", "ratio")
+    lines = aligned([titles, *(_row(tool, scale) for tool in shown)])
+    notes = ["", *(_outputs(tool.outputs) for tool in shown[:-1]), _of_all(replay.tools.outputs)]
+    for line, note in zip(lines, notes, strict=True):
+        yield block(line)
+        if note:
+            yield block(Text(note, "dim"), indent=2 * INDENT)
     if len(tools) > MOST_TOOLS:
         left = counted(len(tools) - MOST_TOOLS, "more tool")
         yield block(Text(f"and {left} in report.json", "dim"))
-
-
-def _ratio_title(scale: float) -> str:
-    return "ratio" if scale == 1 else f"ratio at {scale:g}"
-
-
-def ratio_of(times: Compared, scale: float) -> float | None:
-    """Return now by then, as far as the time scale allows a comparison: at 0 nothing is to compare."""
-    return times.ratio if scale == 1 else times.ratio_at_scale
+    if scale not in (0, 1):
+        yield block(Text(f"the ratio is for endpoints that were scaled by {scale:g} as thinking was", "dim"))
 
 
 def _row(tool: ReplayedTool, scale: float) -> list[Text]:
-    then, now, ratio = tool.times.then_ms, tool.times.now_ms, ratio_of(tool.times, scale)
+    then, now = tool.times.then_ms, tool.times.now_ms
+    ratio = tool.times.ratio if scale == 1 else tool.times.ratio_at_scale
     times = ["-"] * 4
     if then is not None and now is not None:
         times = [duration_ms(ms) for ms in (then.p50, now.p50, then.p99, now.p99)]
@@ -51,24 +49,31 @@ def _row(tool: ReplayedTool, scale: float) -> list[Text]:
         Text(count(tool.calls)),
         *map(Text, times),
         Text("-" if ratio is None else number(ratio)),
-        Text(_outputs(tool.outputs)),
     ]
 
 
 _NAMES = {
     "equal": "equal",
     "changed": "changed",
-    "error_now": "now an error",
-    "error_then": "an error then",
+    "error_now": "errors now",
+    "error_then": "errors then",
     "unknown": "not recorded",
 }
 
 
 def _outputs(outputs: Outputs) -> str:
-    counts = {said: getattr(outputs, name) for name, said in _NAMES.items() if getattr(outputs, name)}
-    if len(counts) == 1:
-        return f"all {next(iter(counts))}"
-    return enumerated(counts)
+    """Return what came back beside what was recorded, "" where that is the same."""
+    if not outputs.changed + outputs.error_now + outputs.error_then:
+        return ""
+    return f"outputs: {enumerated(_counts(outputs), most=len(_NAMES))}"
+
+
+def _of_all(outputs: Outputs) -> str:
+    return _outputs(outputs) or f"no output is another than was recorded: {enumerated(_counts(outputs))}"
+
+
+def _counts(outputs: Outputs) -> dict[str, int]:
+    return {said: getattr(outputs, name) for name, said in _NAMES.items() if getattr(outputs, name)}
 
 
 def replay_examples(replay: ReplaySummary) -> Iterator[RenderableType]:

@@ -244,10 +244,10 @@ def _replayed(summary: Summary, _: Verdict) -> Iterator[str]:
             f" {replay.pass_ratio:.2f} of it"
         )
     outputs = replay.tools.outputs
-    if outputs.error_now or outputs.changed:
-        said = {"changed": outputs.changed, "now an error": outputs.error_now}
+    if others := outputs.changed + outputs.error_now:
+        said = {"changed": outputs.changed, "errors now": outputs.error_now}
         changed = enumerated({name: times for name, times in said.items() if times})
-        yield f"of {counted(replay.tools.calls, 'output')} not all are what was recorded: {changed}"
+        yield f"{count(others)} of {counted(replay.tools.calls, 'output')} not what was recorded: {changed}"
 
 
 REASONS: tuple[Callable[[Summary, Verdict], Iterator[str]], ...] = (

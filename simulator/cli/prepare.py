@@ -53,8 +53,8 @@ class RunOptions:
     steps: Annotated[int | None, Parameter(converter=whole_number)] = None
     "How many training steps to play."
     traces: Annotated[
-        tuple[Path, ...], Parameter(negative=(), consume_multiple=True, show_default=False)
-    ] = ()
+        tuple[Path, ...] | None, Parameter(negative=(), consume_multiple=True, show_default=False)
+    ] = None
     "Replay these recorded rollouts: a rollouts.jsonl, an export, or another recording that the README lists."
     as_recorded: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     "Play each recorded rollout once, in the recorded order, as many at a time as were recorded."
@@ -161,6 +161,12 @@ def _processes(wanted: int | None, scenario: Scenario, phases: Sequence[Phase]) 
     return wanted
 
 
+def _traces(files: Sequence[Path] | None) -> tuple[str, ...]:
+    if files is not None and not files:
+        raise InputError("names no file", where="--traces", remedy="name recordings of rollouts")
+    return tuple(map(str, files or ()))
+
+
 def _overrides(options: RunOptions) -> Overrides:
     return Overrides(
         train=str(options.train) if options.train else None,
@@ -171,6 +177,6 @@ def _overrides(options: RunOptions) -> Overrides:
         time_scale=options.time_scale,
         seed=options.seed,
         gates=options.gate,
-        traces=tuple(map(str, options.traces)),
+        traces=_traces(options.traces),
         as_recorded=options.as_recorded,
     )

@@ -44,8 +44,8 @@ _TOOLS_LISTED = 8
 class Replay(msgspec.Struct, frozen=True):
     """All that is replayed, and what is known of the recording as a whole.
 
-    `recorded` is what a load of mode `recorded` plays. `pass_s` is how long the recording took, in seconds
-    from its first moment to its last, None where it has no times. `notes` are sentences for the report.
+    `recorded` is what a load of mode `recorded` plays. `pass_s` is for how many seconds any of it was in
+    flight, None where it has no times. `notes` are sentences for the report.
     """
 
     takes: Takes
@@ -334,5 +334,13 @@ def _in_flight(facts: Sequence[_Facts]) -> int | None:
 
 
 def _pass_s(facts: Sequence[_Facts]) -> float | None:
-    moments = [moment for moment, _ in _edges(facts)]
-    return max(moments) - min(moments) if moments else None
+    """Return for how many seconds any rollout was in flight: pauses between recordings are not replayed."""
+    busy_s, began, in_flight = 0.0, 0.0, 0
+    edges = sorted(_edges(facts), key=lambda edge: (edge[0], -edge[1]))
+    for moment, change in edges:
+        if in_flight == 0:
+            began = moment
+        in_flight += change
+        if in_flight == 0:
+            busy_s += moment - began
+    return busy_s if edges else None

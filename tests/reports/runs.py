@@ -7,6 +7,8 @@ import msgspec
 
 from simulator.faults import Fault, Violation
 from simulator.gates import Verdict
+from simulator.measure.recorded import Spread
+from simulator.measure.replayed import ChangedOutput, Compared, Outputs, ReplayedTool, ReplaySummary
 from simulator.measure.summary import Summary
 from simulator.model import Endpoint, Finding, Outcome
 from tests.reports.played import ASSUMPTIONS, CAT, LIST, SEARCH, Played, endpoints
@@ -121,7 +123,41 @@ def crowded() -> tuple[Summary, Verdict]:
     )
 
 
+def _compared(count: int, then_ms: float, now_ms: float) -> Compared:
+    def spread(ms: float) -> Spread:
+        return Spread(count, ms, 1.5 * ms, 2.25 * ms, 3 * ms, 1.1 * ms)
+
+    ratio = now_ms / then_ms
+    return Compared(spread(then_ms), spread(now_ms), ratio, ratio / 0.5)
+
+
+EXAMPLES = (
+    ChangedOutput("cat", "trace_1", '{"path":"10-K.txt"}', "Sales: 12.4", "Sales: 12.5", is_error=False),
+    ChangedOutput("search", "", '{"query":"' + "sales " * 30 + '"}', "10-K.txt", "", is_error=True),
+)
+
+
+@functools.cache
+def replayed() -> tuple[Summary, Verdict]:
+    """Replay a recording at half its pace; one tool has got faster, and one output in 27 has changed."""
+    run = Played()
+    _usual(run, 32)
+    summary, verdict = run.judged(mode="recorded", time_scale=0.5, policy="recorded")
+    search, cat = _compared(52, 1830.0, 240.0), _compared(28, 18.0, 20.0)
+    tools = (
+        ReplayedTool("cat", 28, cat, Outputs(25, 1, 0, 0, 2)),
+        ReplayedTool("list", 2, Compared(), Outputs(2, 0, 0, 0, 0)),
+        ReplayedTool("search", 52, search, Outputs(49, 0, 2, 1, 0)),
+    )
+    everything = ReplayedTool("tools", 82, _compared(80, 1200.0, 170.0), Outputs(76, 1, 2, 1, 2))
+    replay = ReplaySummary(
+        {"evaluation export": 30, "chat completions": 2}, 32, 32, 95.2, 16.4, 0.345,
+        _compared(32, 41_000.0, 9_000.0), everything, tools, EXAMPLES,
+    )  # fmt: skip
+    return msgspec.structs.replace(summary, replay=replay), verdict
+
+
 CASES: dict[str, Callable[[], tuple[Summary, Verdict]]] = {
     case.__name__: case
-    for case in (passing, failing, invalid, interrupted, ungraded, unmeasured, toolless, crowded)
+    for case in (passing, failing, invalid, interrupted, ungraded, unmeasured, toolless, crowded, replayed)
 }

@@ -17,7 +17,7 @@ from reports.text import plain
 from simulator.gates import Verdict
 from simulator.measure.summary import Summary
 from simulator.model import Finding
-from tests.reports.runs import CASES, FINDINGS, failing, interrupted, invalid, passing
+from tests.reports.runs import CASES, EXAMPLES, FINDINGS, failing, interrupted, invalid, passing, replayed
 
 CONTRACT = {
     "": "schema_version verdict scenario seed started_at duration_s load rollouts endpoints steps grader"
@@ -128,6 +128,9 @@ HOSTILE = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
 def poisoned(text):
     summary, verdict = failing()
     replace = msgspec.structs.replace
+    replay, one = replayed()[0].replay, EXAMPLES[0]
+    tool = replace(replay.tools, name=text)
+    changed = replace(one, endpoint=text, recording=text, arguments=text, then=text, now=f"{text}{text}")
     summary = replace(
         summary,
         scenario=text,
@@ -137,6 +140,7 @@ def poisoned(text):
             for endpoint in summary.endpoints
         ),
         grader=replace(summary.grader, type=text),
+        replay=replace(replay, formats={text: 1}, by_tool=(tool,), examples=(changed,)),
         generator=replace(summary.generator, trustworthy=False, reasons=(text,)),
     )
     gates = tuple(replace(gate, expr=text) for gate in verdict.gates)

@@ -20,12 +20,12 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[io.BufferedReader]:
     """Open a file for reading, through gzip or Zstandard if it begins like that; OSError where it cannot."""
     with path.open("rb") as file:
         start = file.read(4)
         file.seek(0)
-        stream = file
+        stream: io.BufferedReader = file
         if start.startswith(_GZIP):
             stream = io.BufferedReader(gzip.GzipFile(fileobj=file))
         elif start == _ZSTD:

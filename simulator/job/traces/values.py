@@ -13,7 +13,7 @@ import ijson
 import msgspec
 
 from simulator.job.strictjson import printable
-from simulator.job.traces.opening import DAMAGED, lines, opened
+from simulator.job.traces.opening import DAMAGED, LONGEST_LINE, lines, opened
 
 LISTS = (
     "items", "simulations", "resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "data",
@@ -62,25 +62,30 @@ def values(path: Path) -> Iterator[Found]:
 
 def _values(path: Path, name: str) -> Iterator[Found]:
     with opened(path) as stream:
-        start = stream.readline(_WHOLE)
-        if start.endswith(b"\n") and _is_value(start):
+        start = stream.readline(LONGEST_LINE)
+        if start.endswith(b"\n") and _is_value(start) and (len(start) < _WHOLE or stream.peek(1)):
             yield from _of_lines(itertools.chain([start], lines(stream)), name)
             return
-        start += stream.read(_WHOLE - len(start))
+        start += stream.read(max(0, _WHOLE - len(start)))
         if len(start) < _WHOLE:
             yield from _of_whole(start, name)
             return
-        first_line = start.partition(b"\n")[0]
-    if _is_value(first_line):
+    if _has_lines(start):
         with opened(path) as stream:
             yield from _of_lines(lines(stream), name)
     else:
         yield from _of_large(path, name)
 
 
+def _has_lines(start: bytes) -> bool:
+    """Tell a file with a value on each line by its second and third, where the first one is broken."""
+    some = start.split(b"\n", 3)[1:3]
+    return any(line.startswith(b"{") and _is_value(line) for line in some)
+
+
 def _is_value(text: bytes) -> bool:
     try:
-        _decode(text)
+        msgspec.json.decode(text, type=msgspec.Raw)
     except UNREADABLE:
         return False
     return True
@@ -105,7 +110,7 @@ def _of_whole(text: bytes, name: str) -> Iterator[Found]:
     """Yield the one value that a small file is, or what stands on its lines, the first of them broken."""
     if _is_value(text):
         yield Found(name, 1, _decode(text), text)
-    elif text.count(b"\n") > 1 and any(_is_value(line) for line in text.split(b"\n")[1:3]):
+    elif _has_lines(text):
         yield from _of_lines(iter(text.splitlines()), name)
     else:
         yield from _of_broken(text, name)
@@ -190,9 +195,12 @@ def elements(found: Found) -> Iterator[Found]:
     member, text = list_in(found.value), found.text
     if member:
         text = bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw])[member])
-    at = found.text.find(text)
+    at, line = found.text.find(text), found.line
+    line += found.text.count(b"\n", 0, at)
     for number, raw in enumerate(msgspec.json.decode(text, type=list[msgspec.Raw])):
         element = bytes(raw)
-        at = found.text.find(element, at)
-        line = found.line + found.text.count(b"\n", 0, at)
+        before, at = at, found.text.find(element, at)
+        line += found.text.count(b"\n", before, at)
         yield Found(found.file, line, _decode(element), element, of=f"{member}[{number}]")
+        line += element.count(b"\n")
+        at += len(element)

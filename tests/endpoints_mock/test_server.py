@@ -6,6 +6,7 @@ import trio
 
 from endpoints_mock.domain import Domain
 from endpoints_mock.domains.echo import echo_domain
+from endpoints_mock.domains.recorded import recorded_domain
 from endpoints_mock.server import Site, serve
 from endpoints_mock.settings import build_settings
 from simulator.errors import InputError
@@ -29,7 +30,7 @@ async def test_grader_call_is_answered_with_a_score(running):
         assert (await client.grade("anything", {})).json == {"score": 1.0}
 
 
-@pytest.mark.parametrize("arguments", ["not json", "[1]", "", "[" * 100_000])
+@pytest.mark.parametrize("arguments", ["not json", "[1]", " ", "[" * 100_000])
 async def test_bad_arguments_are_a_soft_error(running, arguments):
     async with running() as client:
         answered = await client.call(arguments=arguments)
@@ -204,3 +205,32 @@ def test_the_token_stays_out_of_the_repr():
 def test_stats_are_json_even_before_the_first_call():
     site = Site(echo_domain(), build_settings())
     assert msgspec.json.decode(site._stats().body)["endpoints"]["echo"]["service_ms"]["p99"] == 0.0
+
+
+RECORDED = recorded_domain(
+    [("find", '{"a":1,"b":2}', "found"), ("find", '{"b":2,"a":1}', "later"), ("find", "", "all of them")],
+    [("blue", 0.75), ("no score", None), ("blue", 0.1)],
+)
+
+
+@pytest.mark.parametrize(
+    ("domain", "name", "arguments", "status", "output"),
+    [
+        (echo_domain(), "whatever", '{"a":1}', 200, '{"a":1}'),
+        (echo_domain(), "echo", "", 200, "{}"),
+        (RECORDED, "find", '{"b": 2, "a": 1}', 200, "found"),
+        (RECORDED, "find", "", 200, "all of them"),
+        (RECORDED, "find", '{"a": 2}', 200, "Error: this call was not recorded"),
+        (msgspec.structs.replace(echo_domain(), any_tool=None), "whatever", "{}", 400, None),
+    ],
+)
+async def test_one_url_serves_all_tools(running, domain, name, arguments, status, output):
+    async with running(domain) as client:
+        answered = await client.post("/tools", tool_call(name, arguments=arguments))
+    assert (answered.status, answered.json.get("output")) == (status, output)
+
+
+async def test_recorded_answers_are_scored_as_they_were(running):
+    async with running(RECORDED) as client:
+        scores = [(await client.grade(answer, {})).json["score"] for answer in ("blue", "no score", "other")]
+    assert scores == [0.75, 0.0, 0.0]

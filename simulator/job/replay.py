@@ -305,15 +305,11 @@ def _then(call: RecordedCall) -> Then:
 
 
 def _order(facts: Sequence[_Facts]) -> list[int]:
-    """Return the recordings in the order they began, but those of a group together, as the trainer does."""
-    began: dict[int, float] = {}
-    for number, one in enumerate(facts):
-        start = float(number) if one.started is None else one.started
-        began[one.group] = min(began.get(one.group, start), start)
+    """Return the recordings in the order they began; those that do not tell, in that of the file."""
 
-    def when(number: int) -> tuple[float, int, float]:
-        one = facts[number]
-        return began[one.group], one.group, float(number) if one.started is None else one.started
+    def when(number: int) -> float:
+        started = facts[number].started
+        return float(number) if started is None else started
 
     return sorted(range(len(facts)), key=when)
 

@@ -226,7 +226,8 @@ class GroupTally(msgspec.Struct):
     """How many groups were begun, and how many of them miss a rollout that was started.
 
     Groups begin in the order of their numbers, and none is begun in two shards. So a group is over, and
-    only counted from then on, when a later one has begun and none of its own rollouts is in flight.
+    only counted from then on, when a later one has begun and none of its own rollouts is in flight: unless
+    its rollouts are `scattered` among those of others, as in a recording.
     """
 
     begun: int = 0
@@ -242,7 +243,7 @@ class GroupTally(msgspec.Struct):
             in_flight > 0 or group in self.missing for group, in_flight in self.in_flight.items()
         )
 
-    def add_started(self, group: int) -> None:
+    def add_started(self, group: int, *, scattered: bool = False) -> None:
         """Note that a rollout of the group was started."""
         if group in self.in_flight:
             self.in_flight[group] += 1
@@ -250,14 +251,16 @@ class GroupTally(msgspec.Struct):
         self.begun += 1
         self.in_flight[group] = 1
         before, self.last = self.last, group
-        self._count_if_over(before)
+        if not scattered:
+            self._count_if_over(before)
 
-    def add_ended(self, group: int, *, completed: bool) -> None:
+    def add_ended(self, group: int, *, completed: bool, scattered: bool = False) -> None:
         """Note that a rollout of the group, which was started, has ended."""
         self.in_flight[group] -= 1
         if not completed:
             self.missing.add(group)
-        self._count_if_over(group)
+        if not scattered:
+            self._count_if_over(group)
 
     def merge(self, other: Self) -> None:
         """Add all that `other` has counted; then nothing more can be added."""
@@ -318,9 +321,9 @@ class Tally:
             self._by_index[endpoint].add_attempts(its_own, self.origin)
 
     def add_started(self, spec: RolloutSpec) -> None:
-        """Note that a rollout was started; those of a group before those of the next."""
+        """Note that a rollout was started; those of a group before those of the next, unless recorded."""
         self.started += 1
-        self.groups.add_started(spec.group)
+        self.groups.add_started(spec.group, scattered=spec.kind == "recorded")
 
     def add_transcript(self, transcript: Transcript) -> None:
         """Count a rollout that was started and has ended."""
@@ -360,7 +363,8 @@ class Tally:
         if phase is None:
             phase = self.phases[record.step, record.kind] = RolloutTally()
         phase.add(record)
-        self.groups.add_ended(record.group, completed=record.state in COMPLETED)
+        is_recorded = record.kind == "recorded"
+        self.groups.add_ended(record.group, completed=record.state in COMPLETED, scattered=is_recorded)
         if record.kind in LAID_OUT:
             self.rollouts.append(record)
 

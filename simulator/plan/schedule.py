@@ -92,7 +92,7 @@ def arrivals(load: Load, hyper: Hyperparameters) -> Arrivals:
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """Of the recorded rollouts, in their order, the items, and the groups, which come one after another.
+    """Of the recorded rollouts, in their order, the items and the groups.
 
     `in_flight` is how many were in flight at most, None where nobody knows.
     """

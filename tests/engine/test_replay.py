@@ -1,5 +1,6 @@
 """Recorded rollouts of every format, replayed against a server that notes what it is sent, and when."""
 
+import heapq
 import json
 
 import pytest
@@ -16,9 +17,10 @@ from simulator.plan.schedule import schedule
 from simulator.redaction import redactor
 from simulator.testing import ScriptServer, http, serving
 from simulator.transport.http11 import Http11
-from tests.job.traces import stories
+from tests.job.traces import played, stories
 
-SERVICE_S = 0.5
+SERVICE_S = 0.1
+SCALE = 0.1  # virtual time is not for nothing: what watches a run has its say four times a second
 
 
 class Recorder:
@@ -65,11 +67,12 @@ def scenario_in(folder, url, toml="", **overrides):
     return load_scenario(str(folder / "scenario.toml"), Overrides(**overrides), {})
 
 
-async def play(folder, recorder, story, toml="", **overrides):
+async def play(folder, recorder, story, toml="", *, time_scale=SCALE, **overrides):
     recording = folder / "recording"
     recording.write_text(story)
     async with serving(recorder.server):
-        scenario = scenario_in(folder, recorder.server.url, toml, traces=(str(recording),), **overrides)
+        overrides |= {"traces": (str(recording),), "time_scale": time_scale}
+        scenario = scenario_in(folder, recorder.server.url, toml, **overrides)
         replay = replay_of(scenario)
         setup = Setup(
             scenario="s",
@@ -103,7 +106,7 @@ async def test_what_was_recorded_is_sent_again_in_the_same_sets(clock, tmp_path,
     assert summary.rollouts.graded == 1
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("scale", [0.1, 0.2])
 async def test_thinking_takes_as_long_as_was_recorded(clock, tmp_path, scale):
     recorder = Recorder()
     await play(tmp_path, recorder, stories.evaluation(), as_recorded=True, time_scale=scale)
@@ -125,18 +128,16 @@ async def test_a_burst_replays_what_was_recorded_under_fresh_ids(clock, tmp_path
 
 async def test_then_and_now_are_compared_call_by_call(clock, tmp_path):
     recorder = Recorder()
-    _, compared, scores = await play(
-        tmp_path, recorder, stories.evaluation(), as_recorded=True, time_scale=0.5
-    )
+    _, compared, scores = await play(tmp_path, recorder, stories.evaluation(), as_recorded=True)
     assert compared.tools.times.then_ms.count == 3
     assert compared.tools.times.then_ms.mean == pytest.approx(4000 / 3, rel=1e-3)
-    assert compared.tools.times.now_ms.p50 == pytest.approx(500, rel=0.05)
-    assert compared.tools.times.ratio == pytest.approx(0.375, rel=0.05)
+    assert compared.tools.times.now_ms.p50 == pytest.approx(100, rel=0.05)
+    assert compared.tools.times.ratio == pytest.approx(0.075, rel=0.05)
     assert compared.tools.times.ratio_at_scale == pytest.approx(0.75, rel=0.05)
     assert [(tool.name, tool.calls) for tool in compared.by_tool] == [("cat", 1), ("search", 2)]
     assert (compared.tools.outputs.equal, compared.examples) == (3, ())
     assert compared.pass_then_s == pytest.approx(9.0)
-    assert compared.pass_ratio == pytest.approx((0.5 * 6 + 1.0) / (9.0 * 0.5), rel=0.02)
+    assert compared.pass_ratio == pytest.approx((0.6 + 0.2) / 0.9, rel=0.03)
     assert compared.rollout.then_ms.mean == pytest.approx(9000)
     assert list(scores.values()) == [0.75]
 
@@ -157,3 +158,71 @@ async def test_outputs_are_equal_changed_or_errors(clock, tmp_path, monkeypatch)
         True,
     )
     assert (example.recording, example.arguments) == ("trace_1", '{"p":"b"}')
+
+
+# -- a queue
+
+
+def as_export(recording):
+    """Return a recording as a row of the platform's export of a training step."""
+
+    def span(data, begins, ends):
+        return {
+            "trace_id": recording.trace_id, "started_at": stories.at(begins), "ended_at": stories.at(ends),
+            "span_data": data,
+        }  # fmt: skip
+
+    spans, now = [], recording.started
+    for turn in recording.turns:
+        spans.append(span({"type": "generation"}, now, now + turn.think_s))
+        for call in turn.calls:
+            data = {"type": "function", "name": call.name, "input": call.arguments, "output": call.output}
+            spans.append(span(data, call.started, call.ended))
+            now = call.ended
+    item = {"messages": [{"role": "user", "content": recording.key}], "trace": {"spans": spans}}
+    return json.dumps({"item": item, "sample": {"outputs": [{"content": "blue"}]}, "grades": {"g": 0.5}})
+
+
+class Queue(Recorder):
+    """A server that serves so many calls at a time, in their order, a second each at the recording's pace."""
+
+    def __init__(self, servers):
+        super().__init__()
+        self.free_at = [0.0] * servers
+
+    def _answer(self, request):
+        if request.target == "/grade":
+            return [http(200, b'{"score":0.5}')]
+        body, now = request.json(), trio.current_time()
+        begins = max(now, heapq.heappop(self.free_at))
+        heapq.heappush(self.free_at, begins + SCALE_OF_QUEUE)
+        ids = {"id": body["id"], "call_id": body["call_id"]}
+        said = {"type": "function_call_output", **ids, "output": "ok"}
+        return [begins + SCALE_OF_QUEUE - now, http(200, json.dumps(said).encode())]
+
+
+SCALE_OF_QUEUE = 0.05
+
+
+@pytest.fixture
+def queued():
+    """Recordings of 50 rollouts, 32 in flight, whose calls were served one at a time."""
+    servers = played.Queue(1, lambda _: 1.0)
+    return "\n".join(map(as_export, played.play(1, servers, began=0.0, tools=("search", "cat"))))
+
+
+@pytest.mark.slow
+async def test_the_same_queue_takes_the_same_time(clock, tmp_path, queued):
+    _, compared, _ = await play(tmp_path, Queue(1), queued, as_recorded=True, time_scale=SCALE_OF_QUEUE)
+    assert compared.pass_ratio == pytest.approx(1.0, abs=0.05)
+    assert compared.tools.times.ratio_at_scale == pytest.approx(1.0, abs=0.1)
+    for percentile in ("p50", "p90"):
+        then = getattr(compared.rollout.then_ms, percentile) * SCALE_OF_QUEUE
+        assert getattr(compared.rollout.now_ms, percentile) == pytest.approx(then, rel=0.15)
+
+
+@pytest.mark.slow
+async def test_a_wider_queue_takes_a_fraction_of_it(clock, tmp_path, queued):
+    summary, compared, _ = await play(tmp_path, Queue(8), queued, as_recorded=True, time_scale=SCALE_OF_QUEUE)
+    assert compared.pass_ratio < 0.5
+    assert summary.steps[0].in_flight_max == 32

@@ -138,10 +138,10 @@ def test_in_flight_and_order_are_those_of_the_recording(folder):
     scenario, replay = read(folder, *recorded, toml=TOML + '[load]\nmode = "recorded"\n')
     answers = [replay.take_of(RolloutSpec(n, 1, "recorded", 0, scenario.train[0])).answer for n in range(3)]
     assert answers == ["first", "second", "third"]
-    assert replay.recorded.groups == [0, 1, 1]
+    assert replay.recorded.groups == [0, 1, 1], "numbered as they begin"
     assert [item.index for item in replay.recorded.items] == [1, 0, 0]
     assert replay.recorded.in_flight == 2
-    assert replay.pass_s == pytest.approx(14.0)
+    assert replay.pass_s == pytest.approx(13.5), "for half a second nothing was in flight"
 
 
 def test_of_too_many_recordings_some_are_drawn(folder, monkeypatch):

@@ -283,7 +283,8 @@ def test_rollouts_are_counted_as_they_start_and_end():
 
 
 @pytest.mark.parametrize(
-    ("kind", "remembered"), [("training", 2), ("evaluation", 2), ("steady", 0), ("rate", 0)]
+    ("kind", "remembered"),
+    [("training", 2), ("evaluation", 2), ("recorded", 2), ("steady", 0), ("rate", 0)],
 )
 def test_only_rollouts_that_were_laid_out_are_remembered_one_by_one(kind, remembered):
     tally = played(*[transcript(index, phase=(1, kind)) for index in range(2)])
@@ -316,6 +317,19 @@ def test_a_group_is_incomplete_while_one_of_its_rollouts_is_in_flight():
     for ended, incomplete in ((other, 1), (first, 1), (second, 0)):
         tally.add_transcript(ended)
         assert (tally.groups.begun, tally.groups.incomplete) == (2, incomplete)
+
+
+def test_recorded_groups_lie_scattered_and_are_counted_once_each():
+    tally = Tally(ENDPOINTS, ORIGIN)
+    for index, group in enumerate((0, 1, 0, 1, 2, 0)):
+        state = "discarded" if index == 3 else "graded"
+        of = transcript(index, group=group, phase=(1, "recorded"), state=state)
+        tally.add_started(of.spec)
+        tally.add_transcript(of)
+    assert (tally.groups.begun, tally.groups.incomplete) == (3, 1)
+    whole = Tally(ENDPOINTS, ORIGIN)
+    whole.merge(tally)
+    assert (whole.groups.begun, whole.groups.incomplete) == (3, 1)
 
 
 def test_a_group_that_is_not_all_started_yet_is_one_group():

@@ -138,7 +138,7 @@ def _longer(summary: Summary, _: Verdict) -> Iterator[str]:
     inflation, worst = max(measured, key=lambda pair: pair[0], default=(0.0, None))
     if worst is None or worst.ideal_s is None or inflation < _LONGER or not summary.generator.trustworthy:
         return
-    what = "an evaluation pass" if worst.kind == "evaluation" else "a step"
+    what = {"evaluation": "an evaluation pass", "recorded": "the replay"}.get(worst.kind, "a step")
     scale = summary.load.time_scale
     yield (
         f"{what} samples for {duration(worst.sampling_s)} instead of {duration(worst.ideal_s)}"

@@ -121,7 +121,7 @@ class Forgets(Notebook):
         (OneForAll, {"state.shared", "state.not_repeatable"}),
         (ByThread, {"state.lost"}),
         (ActsTwice, {"state.acts_twice"}),
-        (BusyNotebook, {"limits.at_once"}),
+        pytest.param(BusyNotebook, {"limits.at_once"}, marks=pytest.mark.slow),
     ],
 )
 def test_calls_that_the_scenario_names(server, found, tmp_path):

@@ -94,6 +94,7 @@ def test_another_grader_is_compared_with(graded, tmp_path, capsys):
     assert "workers: connections are not told apart" not in said
 
 
+@pytest.mark.slow
 def test_connections_that_are_not_told_apart_are_said(graded, capsys):
     code, out = graded(by_row, "--rollouts", "12", "--repeats", "1")
     assert code == 0

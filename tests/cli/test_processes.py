@@ -269,8 +269,17 @@ def terminate_as_a_service_manager_does(run):
     os.killpg(run.process.pid, signal.SIGTERM)
 
 
+SLOW = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
-    "end", [interrupt, interrupt_as_a_terminal_does, terminate, terminate_as_a_service_manager_does]
+    "end",
+    [
+        interrupt_as_a_terminal_does,
+        pytest.param(interrupt, marks=SLOW),
+        pytest.param(terminate, marks=SLOW),
+        pytest.param(terminate_as_a_service_manager_does, marks=SLOW),
+    ],
 )
 def test_an_interrupted_run_of_two_processes_writes_all_and_leaves_none_behind(tmp_path, end):
     run = Endless(tmp_path, end)
@@ -382,6 +391,7 @@ def test_a_module_that_cannot_be_loaded_in_a_worker_is_said_in_a_line(tmp_path):
     assert "RuntimeError: no ***" in " ".join([report["failure"], *lost(report)])
 
 
+@SLOW
 def test_a_long_name_of_the_temporary_folder_is_no_hindrance(tmp_path, monkeypatch):
     long = tmp_path / ("x" * 120)
     long.mkdir()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 
 import msgspec
 import pytest
@@ -130,7 +129,10 @@ def test_what_cannot_be_used_is_one_line(arguments, said, recording, tmp_path, m
 
 
 def test_ctrl_c_ends_it(recording, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(Survey, "add", lambda *_: signal.raise_signal(signal.SIGINT))
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Survey, "add", interrupted)
     assert invoke(["traces", str(recording), "--out", str(tmp_path / "out")]) == 130
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "rft-preflight: interrupted\n")

@@ -100,7 +100,7 @@ async def test_a_call_that_hangs_when_the_run_is_ended_is_in_the_summary_and_in_
     made = itertools.count()
 
     def failing_last(*_):
-        return Turns(ask(), answer()) if next(made) else Turns(ask(think_s=5.0), Turn(tokens=-1))
+        return Turns(ask(), answer()) if next(made) else Turns(ask(think_s=1.0), Turn(tokens=-1))
 
     def respond(request):
         return [HANG] if request.target == "/grade" else [1.0, good(request)]
@@ -108,7 +108,7 @@ async def test_a_call_that_hangs_when_the_run_is_ended_is_in_the_summary_and_in_
     summary = await play(path, respond, make_policy=failing_last)
     grader = summary.endpoints[1]
     assert (grader.attempts, grader.faults, grader.error_rate, grader.unfinished) == (0, {}, 0.0, 3)
-    assert grader.unfinished_max_ms == pytest.approx(5000.0)
+    assert grader.unfinished_max_ms == pytest.approx(1000.0)
     of_grades = [line["grade"]["fault"] for line in lines_of(path) if line["grade"]]
     assert of_grades == ["unfinished"] * 3
 

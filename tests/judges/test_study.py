@@ -167,6 +167,7 @@ def test_marks_count_only_while_every_lane_is_busy(clock):
     assert 10 < found.sheet.in_flight <= 16
 
 
+@pytest.mark.slow
 def test_a_rate_limit_keeps_fewer_in_flight_and_that_is_told(clock):
     async def play() -> Studied:
         server = ScriptServer(lambda _request: [0.05, http(200, b'{"score":1.0}')])

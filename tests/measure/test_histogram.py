@@ -25,7 +25,7 @@ def recorded_by_the_library(*seconds):
     return hdr
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(SECONDS))
 def test_it_reads_and_writes_what_the_library_itself_would_have_recorded(values):
     ours, theirs = recorded(*values), recorded_by_the_library(*values)

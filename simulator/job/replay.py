@@ -3,7 +3,7 @@
 import random
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from simulator.job.document import listed
 from simulator.job.scenario import Scenario
 from simulator.job.scenariofile import NO_LIMIT
 from simulator.job.strictjson import printable
+from simulator.job.traces.instants import EPOCH_FROM
 from simulator.job.traces.reading import Traces
 from simulator.job.traces.recording import RecordedCall, Recording, key_of, last_said, unwrapped
 from simulator.measure.digest import digest_of
@@ -111,7 +112,7 @@ def _read(key: _Key) -> Replay:
     reading = _Reading(key.scenario, key.settings)
     traces = Traces(key.paths, key.settings.broken)
     for recording in traces:
-        reading.add(recording)
+        reading.add(recording, traces.files)
     return reading.replay(traces)
 
 
@@ -142,14 +143,19 @@ class _Reading:
         self._unknown: Counter[str] = Counter()
         self._seen = self._unfinished = 0
 
-    def add(self, recording: Recording) -> None:
-        """Take in a recording; of too many, each has the same chance to stay (Vitter's algorithm R)."""
+    def add(self, recording: Recording, file: int) -> None:
+        """Take in a recording of that file; of too many, each may stay alike (Vitter's algorithm R)."""
         self._unfinished += not recording.finished
         self._seen += 1
         take = self._take(recording)
         self._think_s.extend(turn.think_s for turn in take.turns if turn.think_s is not None)
         group = self._groups.setdefault(recording.group or f"\0{self._seen}", len(self._groups))
-        facts = _Facts(recording.started, recording.ended, group, self._items.item_of(recording))
+        facts = _Facts(
+            _on_one_clock(recording.started, file),
+            _on_one_clock(recording.ended, file),
+            group,
+            self._items.item_of(recording),
+        )
         if len(self._takes) < MOST_TAKES:
             self._takes.append(take)
             self._facts.append(facts)
@@ -192,8 +198,8 @@ class _Reading:
         settings, numbers = self._settings, _Distinct(self._takes)
         of_item: dict[tuple[Split, int], list[int]] = {}
         for number, facts in enumerate(self._facts):
-            if facts.item is not None:
-                of_item.setdefault((facts.item.split, facts.item.index), []).append(number)
+            for item in self._items.alike(facts.item):
+                of_item.setdefault((item.split, item.index), []).append(number)
         order = _order(self._facts)
         return Replay(
             takes=self._takes,
@@ -211,12 +217,12 @@ class _Reading:
             recorded=self._as_recorded(order),
             pass_s=_pass_s(self._facts),
             formats=dict(traces.formats),
-            notes=tuple(self._notes(traces, of_item)),
+            notes=tuple(self._notes(traces)),
         )
 
     def _unknown_tools(self, where: str) -> InputError:
         called = self._unknown.most_common(_TOOLS_LISTED)
-        names = ", ".join(f"{printable(name)} ({count:,} calls)" for name, count in called)
+        names = ", ".join(f"{printable(name)} ({count:,}x)" for name, count in called)
         more = len(self._unknown) - len(called)
         message = f"the recordings call tools that the job does not have: {names}"
         first = printable(called[0][0])
@@ -235,19 +241,20 @@ class _Reading:
             groups.append(known.setdefault(facts.group, len(known)))
         return Recorded(items, groups, _in_flight(self._facts))
 
-    def _notes(self, traces: Traces, of_item: Mapping[tuple[Split, int], Sequence[int]]) -> Iterator[str]:
+    def _notes(self, traces: Traces) -> Iterator[str]:
         formats = ", ".join(f"{name} {count:,}" for name, count in traces.formats.items())
         yield f"what was recorded is replayed, think times too: {len(self._takes):,} rollouts ({formats})"
         if self._seen > len(self._takes):
             yield f"of {self._seen:,} recorded rollouts {len(self._takes):,} were drawn at random"
         if self._unfinished:
-            yield f"{self._unfinished:,} recorded rollouts came to no answer, and are replayed until they end"
+            yield f"recorded rollouts without an answer, replayed until they end: {self._unfinished:,}"
         if traces.broken:
-            yield f"{traces.broken:,} broken records are left out, the first: {traces.examples[0]}"
-        matched = sum(map(len, of_item.values()))
-        if matched < len(self._takes):
-            unmatched = len(self._takes) - matched
-            yield f"{unmatched:,} recorded rollouts are of no row of the job's: they go with any row"
+            yield f"broken records, left out: {traces.broken:,}, the first: {traces.examples[0]}"
+        if unmatched := sum(facts.item is None for facts in self._facts):
+            yield f"recorded rollouts that are of no row of the job's, and go with any: {unmatched:,}"
+        cap_s = self._settings.think_cap_s
+        if capped := sum(think_s > cap_s for think_s in self._think_s):
+            yield f"recorded think times that are over {cap_s:g} s, and are cut to it: {capped:,}"
         if not self._think_s:
             yield f"the recordings have no think times: {self._settings.tokens} tokens per turn"
 
@@ -270,19 +277,24 @@ class _Items:
     def __init__(self, scenario: Scenario) -> None:
         items = [item for _, _, items in scenario.splits for item in items]
         self._by_place = {(item.split, item.index): item for item in items}
-        self._by_key: dict[str, Item] = {}
-        ends: dict[str, list[Item]] = {}
+        self._by_key: dict[str, list[Item]] = {}
         for item in items:
-            key = key_of(item.row["messages"])
-            if self._by_key.setdefault(key, item) is item:
-                ends.setdefault(last_said(key), []).append(item)
-        self._by_end = {end: same[0] for end, same in ends.items() if end and len(same) == 1}
+            self._by_key.setdefault(key_of(item.row["messages"]), []).append(item)
+        ends = Counter(map(last_said, self._by_key))
+        self._by_end = {
+            end: same[0] for key, same in self._by_key.items() if (end := last_said(key)) and ends[end] == 1
+        }
 
     def item_of(self, recording: Recording) -> Item | None:
         """Return the row; None where the job has none, or the recording does not say enough."""
         if recording.split is not None and recording.index is not None:
             return self._by_place.get((recording.split, recording.index))
-        return self._by_key.get(recording.key) or self._by_end.get(last_said(recording.key))
+        same = self._by_key.get(recording.key)
+        return same[0] if same else self._by_end.get(last_said(recording.key))
+
+    def alike(self, item: Item | None) -> Sequence[Item]:
+        """Return all rows with the conversation of one, which may stand in both datasets."""
+        return () if item is None else self._by_key[key_of(item.row["messages"])]
 
 
 class _Distinct:
@@ -294,6 +306,11 @@ class _Distinct:
     def among(self, numbers: Iterable[int]) -> list[int]:
         """Return the first of each kind."""
         return list({self._contents[number]: number for number in reversed(list(numbers))}.values())[::-1]
+
+
+def _on_one_clock(moment: float | None, file: int) -> float | None:
+    """Return a moment on a clock that all files share: some count from a moment of their own."""
+    return moment if moment is None or moment >= EPOCH_FROM else moment + file * EPOCH_FROM
 
 
 def _then(call: RecordedCall) -> Then:

@@ -67,7 +67,7 @@ def test_recordings_go_with_the_rows_they_are_of(folder):
 
 def test_what_is_of_no_row_is_said_and_goes_with_any(folder):
     scenario, replay = read(folder, conversation("something else", "find"), conversation(question(1), "read"))
-    assert any("1 recorded rollouts are of no row" in note for note in replay.notes)
+    assert any("of no row of the job's, and go with any: 1" in note for note in replay.notes)
     assert replay.recorded.items[0] in scenario.train
 
 
@@ -76,7 +76,7 @@ def test_tools_that_the_job_does_not_have_are_listed_with_the_way_out(folder):
         read(folder, conversation("?", "look", "find"), conversation("?", "look", "fetch"))
     said = str(caught.value)
     assert "calls tools that the job does not have" not in said
-    assert "the job does not have: look (2 calls), fetch (1 calls); name them in the policy's table" in said
+    assert "the job does not have: look (2x), fetch (1x); name them in the policy's table" in said
     assert '`tools = {"look" = "..."}`, "none" leaving its calls out; the job has: find, read' in said
 
 
@@ -158,8 +158,34 @@ def test_broken_records_are_said_and_too_many_are_refused(folder):
     good = [conversation(question(0), "find")] * 39
     _, replay = read(folder, *good, "{}")
     assert any(
-        "1 broken records are left out, the first: " in note and "some.jsonl:40" in note
+        "broken records, left out: 1, the first: " in note and "some.jsonl:40" in note
         for note in replay.notes
     )
     with pytest.raises(InputError, match=r"some.jsonl:1: is no rollout .*, the first of 3 of 42 records"):
         read(folder, "{}", *good, "{}", "[", seed=5)
+
+
+def test_a_row_that_stands_in_both_datasets_has_its_recordings_in_both(folder):
+    scenario, replay = read(
+        folder, conversation(question(3), "find", answer="of 3"), conversation("?", "find")
+    )
+    valid = scenario.valid[3]
+    assert (valid.row["messages"], valid.split) == (scenario.train[3].row["messages"], "valid")
+    assert replay.take_of(spec_of(valid)).answer == "of 3"
+
+
+def test_files_that_count_from_moments_of_their_own_do_not_overlap(folder):
+    (folder / "traces").mkdir()
+    other = conversation(question(1), "find", begins=0.0)
+    (folder / "traces" / "other.jsonl").write_text(json.dumps(other))
+    _, replay = read(folder, conversation(question(0), "find", begins=5.0))
+    assert (replay.recorded.in_flight, replay.pass_s) == (1, pytest.approx(20.0))
+
+
+def test_what_is_cut_to_the_cap_is_said(folder):
+    _, replay = read(folder, conversation("?", "find", begins=0.0), toml=TOML + "think_cap_s = 0\n")
+    assert not any("cut to it" in note for note in replay.notes), "there was no thinking"
+    late = conversation("?", "find", begins=0.0)
+    late["messages"][2]["timestamp"] = 500.0
+    _, replay = read(folder, late)
+    assert any(note.endswith("over 120 s, and are cut to it: 1") for note in replay.notes)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from simulator.job.traces.instants import EPOCH_FROM
 from simulator.job.traces.recording import Recording
 from simulator.measure.recorded import Spread
 
@@ -17,10 +18,6 @@ NO_TIME = math.nan
 
 NOBODY = 0
 """Stands for a tool where a call reached none."""
-
-EPOCH_FROM = 1e8
-"""Seconds; a smaller moment, which would lie before March 1973, counts from some moment of its file's."""
-
 
 _NEVER = 1e12  # seconds, 30,000 years
 

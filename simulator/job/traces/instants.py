@@ -4,6 +4,9 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+EPOCH_FROM = 1e8
+"""Seconds; a smaller moment, which would lie before March 1973, counts from some moment of its file's."""
+
 _UNITS: tuple[tuple[float, float], ...] = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """From which number on it counts how many units to a second: 1e11 s would be the year 5138."""
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.job.traces.columns import (
-    EPOCH_FROM,
     NOBODY,
     Columns,
     Numbers,
@@ -20,6 +19,7 @@ from simulator.job.traces.columns import (
     places,
     spread,
 )
+from simulator.job.traces.instants import EPOCH_FROM
 from simulator.job.traces.queueing import FIRST_S, Served, served
 from simulator.job.traces.whatif import Rollout, pass_seconds
 from simulator.measure.recorded import CallSeries, Cold, Polled, Queue, RecordedPass, WhatIf

@@ -121,6 +121,7 @@ def test_a_grader_that_rewards_a_trick(name, tmp_path):
     assert f"{name}: 1" in finding.message
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_answers_late_is_slow(tmp_path, monkeypatch):
     monkeypatch.setattr(wire, "SLOW_S", 0.03)
     _, findings = check_server(broken.limits.Slow(), tmp_path)

@@ -56,6 +56,7 @@ def test_healthy_endpoints_pass(tmp_path, capsys):
     assert KEY not in said.out + said.err + (tmp_path / "out" / "report.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_bundled_scenario_passes_within_its_budget(tmp_path):
     out = tmp_path / "out"
     assert invoke(["check", "finqa", "--no-rate", "--out", str(out)]) == 0

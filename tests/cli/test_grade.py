@@ -120,6 +120,7 @@ def test_a_grader_that_fails_ends_the_study(graded, capsys):
     assert "unresponsive_reward_error" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_earlier_run_can_be_graded_again(graded, tmp_path, capsys):
     _, first = graded(by_row, *QUICK)
     kept = tmp_path / "kept.jsonl"
@@ -209,6 +210,7 @@ def test_a_job_whose_grader_the_platform_runs_is_played_and_graded(graded, grade
     assert report["grader"]["learnability"]["all_one_groups"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_python_grader_that_opens_a_socket_fails_the_run(graded, capsys):
     grader = {"type": "python", "name": "mine", "source": STEALS}
     quick = ["--skip-checks", "--time-scale", "0", "--compute-multiplier", "0.1"]
@@ -251,6 +253,7 @@ against = ["text"]
     assert "text passes all of the" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_string_grader_of_finqa_misses_right_answers_for_their_format(tmp_path, capsys):
     options = [
         "--grader",

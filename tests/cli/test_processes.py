@@ -20,6 +20,7 @@ from tests.cli.jobs import write_job
 from tests.cli.test_run import report_in, rollouts_in, without_times_and_ids
 from tests.servers import obliging, plain_server
 
+SLOW = pytest.mark.slow
 PATIENCE_S = 60
 KEY = "a-functions-key"
 GRADER_LIMIT = 200.0
@@ -269,9 +270,6 @@ def terminate_as_a_service_manager_does(run):
     os.killpg(run.process.pid, signal.SIGTERM)
 
 
-SLOW = pytest.mark.slow
-
-
 @pytest.mark.parametrize(
     "end",
     [
@@ -309,6 +307,7 @@ def test_a_worker_that_is_killed_is_said_and_the_others_rollouts_are_there(tmp_p
     assert "worker process" in (run.out / "junit.xml").read_text()
 
 
+@SLOW
 def test_when_all_workers_are_killed_nothing_is_left_to_report_and_that_is_said(tmp_path):
     run = Endless(tmp_path, lambda run: [os.kill(worker, signal.SIGKILL) for worker in run.workers])
     assert (run.code, len(run.workers), run.survived) == (3, 2, 0), run.err
@@ -321,6 +320,7 @@ def test_when_all_workers_are_killed_nothing_is_left_to_report_and_that_is_said(
     assert report["rollouts"]["graded"] == 0 < run.states(0, 1)["graded"]
 
 
+@SLOW
 def test_workers_end_when_the_process_that_leads_them_is_killed(tmp_path, monkeypatch):
     with TemporaryDirectory() as folder:  # what was killed leaves its own behind
         monkeypatch.setenv("TMPDIR", folder)
@@ -353,6 +353,7 @@ def agent(folder, *lines, before=()):
     return folder / "scenario.toml"
 
 
+@SLOW
 def test_a_policy_that_fails_in_one_process_ends_the_run_as_it_would_with_one(tmp_path):
     def leaky(path, body):
         status, answered = obliging(path, body)
@@ -403,6 +404,7 @@ def test_a_long_name_of_the_temporary_folder_is_no_hindrance(tmp_path, monkeypat
     assert code == 0, err
 
 
+@SLOW
 def test_ctrl_c_while_workers_start_is_heard_once_they_have(tmp_path):
     with plain_server(obliging) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")

@@ -40,7 +40,7 @@ def verdict_in(tmp_path):
     return json.loads((tmp_path / "out" / "report.json").read_text())["verdict"]
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("stream", ["stdout", pytest.param("stderr", marks=pytest.mark.slow)])
 def test_a_reader_who_has_left(command, tmp_path, stream):
     read, write = os.pipe()
     os.close(read)
@@ -50,7 +50,7 @@ def test_a_reader_who_has_left(command, tmp_path, stream):
     assert verdict_in(tmp_path) == "pass"
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("stream", ["stdout", pytest.param("stderr", marks=pytest.mark.slow)])
 def test_a_stream_that_takes_nothing(command, tmp_path, stream):
     with Path("/dev/full").open("w") as full:
         streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: full}

@@ -84,7 +84,10 @@ async def test_what_no_model_could_do_is_the_summarys_failure(clock, path):
     assert summary.failure == "policy Turns thought for tokens=-1, think_s=0.0"
 
 
-@pytest.mark.parametrize("size", [0, 100, 700])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("size", [pytest.param(0, marks=SLOW), 100, pytest.param(700, marks=SLOW)])
 async def test_a_disk_that_fills_up_ends_the_run_and_leaves_whole_lines(clock, path, size):
     load = Load(mode="steady", in_flight=2, rollouts=1000)
     with files_of_at_most(size):

@@ -104,7 +104,7 @@ def test_noise_load_and_workers_are_told_apart():
 @pytest.mark.parametrize(
     ("flaw", "told"),
     [({"load_shift": ["grade=-0.07 above 40"]}, {"reward.load_shift"}),
-     ({"worker_shift": ["grade=0.1"]}, {"reward.worker_shift"})],
+     pytest.param({"worker_shift": ["grade=0.1"]}, {"reward.worker_shift"}, marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_each_flaw_is_told_as_what_it_is(flaw, told):
     assert flaws_found(5, QUICK_S, **flaw) == told

@@ -46,14 +46,20 @@ class Traces:
             self.files += 1
             yield from self._of_file(path)
         for name, reader in self._readers.items():
-            for recording in reader.rest():
-                self.formats[name] += 1
-                yield recording
+            yield from self._rest(name, reader)
         self._refuse_if_broken()
         if not self.formats:
             names = ", ".join(map(printable, self._paths))
             remedy = "name a rollouts.jsonl, an export, or another recording that the README lists"
             raise InputError("holds no rollouts", where=names, remedy=remedy)
+
+    def _rest(self, name: str, reader: Reader) -> Iterator[Recording]:
+        try:
+            for recording in reader.rest():
+                self.formats[name] += 1
+                yield recording
+        except BROKEN as error:
+            self._note_broken(name, f"what was left at the end cannot be read ({_brief(error)})")
 
     def _of_file(self, path: Path) -> Iterator[Recording]:
         try:
@@ -67,14 +73,14 @@ class Traces:
 
     def _of_value(self, found: Found, *, within: int = 0) -> Iterator[Recording]:
         if found.problem:
-            self._note_broken(found, found.problem)
+            self._note_broken(found.where, found.problem)
             return
         kind = self._format_of(found.value)
         if kind is not None:
             yield from self._read(kind, found)
             return
         if not found.text or list_in(found.value) is None or within > _DEEPEST:
-            self._note_broken(found, "is no rollout of any format that is known")
+            self._note_broken(found.where, "is no rollout of any format that is known")
             return
         for element in elements(found):
             yield from self._of_value(element, within=within + 1)
@@ -91,18 +97,17 @@ class Traces:
         try:
             whole = list(reader.read(found.value))
         except BROKEN as error:
-            said = printable(f"{type(error).__name__}: {error}")[:200]
-            self._note_broken(found, f"a part is missing or of the wrong type ({said})")
+            self._note_broken(found.where, f"a part is missing or of the wrong type ({_brief(error)})")
             return
         self.records += 1
         self.formats[kind.name] += len(whole)
         yield from whole
 
-    def _note_broken(self, found: Found, problem: str) -> None:
+    def _note_broken(self, where: str, problem: str) -> None:
         self.records += 1
         self.broken += 1
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(f"{found.where}: {problem}")
+            self.examples.append(f"{where}: {problem}")
 
     def _refuse_if_broken(self) -> None:
         if self.broken and (self.broken > self._most_broken * self.records or self.broken == self.records):
@@ -110,6 +115,10 @@ class Traces:
             count = "" if self.broken == 1 else f", the first of {self.broken:,} of {self.records:,} records"
             message = f"{problem}{count}"
             raise InputError(message, where=where, remedy="mend the file, or allow for more broken records")
+
+
+def _brief(error: Exception) -> str:
+    return printable(f"{type(error).__name__}: {error}")[:200]
 
 
 def is_recording(path: Path) -> bool:

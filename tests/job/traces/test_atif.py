@@ -135,6 +135,29 @@ def test_what_a_trajectory_that_breaks_off_does_not_have():
     assert (one.answer, one.finished, one.ended) == ("", False, None)
 
 
+@pytest.mark.parametrize("observation", [None, {"results": []}, answers(z="another's")])
+def test_the_gap_after_calls_is_nobodys_though_no_result_was_recorded(observation):
+    assert read(with_step(4, observation=observation)).turns[1].think_s is None
+
+
+def test_calls_without_arguments_have_none():
+    calls = [{"tool_call_id": "c", "function_name": "read", "arguments": None}]
+    assert read(with_step(5, tool_calls=calls)).recorded_calls[2].arguments == "{}"
+
+
+def test_copied_steps_are_what_was_known_before():
+    copied = [step | {"is_copied_context": True} for step in STEPS[:4]]
+    one = read(WHOLE | {"steps": [*copied, *STEPS[4:]]})
+    assert (names(one), one.key) == ([["read"], []], read(WHOLE).key)
+    assert one.turns[0].think_s is None
+    assert one.ended - one.started == 54 - 20
+
+
+def test_a_document_may_have_an_id_of_its_own_where_the_run_has_none():
+    assert read(WHOLE | {"session_id": None, "trajectory_id": "doc-1"}).trace_id == "doc-1"
+    assert read(WHOLE | {"trajectory_id": "doc-1"}).trace_id == "run-1"
+
+
 def test_steps_need_no_moments():
     bare = [{name: value for name, value in step.items() if name != "timestamp"} for step in STEPS]
     one = read(WHOLE | {"steps": bare})

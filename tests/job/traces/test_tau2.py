@@ -133,7 +133,8 @@ def test_simulations_that_the_infrastructure_ended_are_left_out(messages):
     "reason", ["max_steps", "too_many_errors", "agent_error", "user_error", "timeout", None]
 )
 def test_simulations_that_ended_otherwise_are_read(reason):
-    assert names(read(WHOLE | {"termination_reason": reason})) == names(read(WHOLE))
+    one = read(WHOLE | {"termination_reason": reason})
+    assert (names(one), one.finished) == (names(read(WHOLE)), reason is None)
 
 
 def test_a_simulation_that_breaks_off_has_no_answer():

@@ -2,7 +2,8 @@
 
 A step of the agent's holds its message, its calls and what they were answered, and has one timestamp, that
 of the message. When the calls ended is not recorded, so the gap after them is nobody's. Trajectories of
-sub-agents, which a step may refer to or hold, are not read: their calls are no calls of this rollout's.
+sub-agents, which a step may refer to or hold, are not read: their calls are no calls of this rollout's. Nor
+are those of steps that were copied from an earlier trajectory, which this one goes on from.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,8 +11,16 @@ from typing import Any
 
 from simulator.job.traces.assembly import Dialogue
 from simulator.job.traces.format import Each, Format
-from simulator.job.traces.messages import id_of, moment_of, name_of, output_of, score_in, text_of
-from simulator.job.traces.recording import Recording, Row, as_text, key_of
+from simulator.job.traces.messages import (
+    arguments_of,
+    id_of,
+    moment_of,
+    name_of,
+    output_of,
+    score_in,
+    text_of,
+)
+from simulator.job.traces.recording import Recording, Row, key_of
 
 _SOURCES = ("system", "user", "agent")
 
@@ -24,7 +33,7 @@ def _rollouts(trajectory: Row) -> Iterator[Recording]:
     yield Recording(
         key=key,
         group=key,
-        trace_id=id_of(trajectory.get("session_id")),
+        trace_id=id_of(trajectory.get("session_id") or trajectory.get("trajectory_id")),
         answer=dialogue.answer,
         turns=turns,
         score=_score(trajectory),
@@ -36,18 +45,20 @@ def _rollouts(trajectory: Row) -> Iterator[Recording]:
 
 
 def _take_step(dialogue: Dialogue, step: Row) -> None:
-    at = moment_of(step)
-    if step["source"] != "agent":
+    is_copied = bool(step.get("is_copied_context"))
+    at = None if is_copied else moment_of(step)
+    if is_copied or step["source"] != "agent":
         dialogue.heard(at)
         return
     calls = step.get("tool_calls") or ()
     dialogue.said(text_of(step.get("message")), at)
     for call in calls:
         name = name_of({"name": call["function_name"]})
-        dialogue.asked(name, as_text(call.get("arguments", {})), id_of(call.get("tool_call_id")), at)
-    results = (step.get("observation") or {}).get("results") or () if calls else ()
-    for result in results:
-        dialogue.answered(output_of(result.get("content")), id_of(result.get("source_call_id")), None)
+        dialogue.asked(name, arguments_of(call), id_of(call.get("tool_call_id")), at)
+    if calls:
+        for result in (step.get("observation") or {}).get("results") or ():
+            dialogue.answered(output_of(result.get("content")), id_of(result.get("source_call_id")), None)
+        dialogue.heard(None)  # also where a call has no result, the gap that follows is nobody's
 
 
 def _prompt(steps: Sequence[Row]) -> list[Row]:

@@ -3,16 +3,18 @@
 Names are those of OpenTelemetry's semantic conventions for GenAI, or OpenInference's, or Traceloop's. A trace
 is a rollout: its tool spans are the calls, its model spans the thinking. What a tool does inside is its own
 affair, be it another agent's calls. A score is the last `gen_ai.evaluation.result`, an event of a span or a
-log record. The spans of a trace may be spread over values and files; of traces that are still open, only the
-last touched are kept.
+log record, or what OpenInference evaluates of the trace. The spans of a trace may be spread over values and
+files; of traces that are still open, only the last touched are kept.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
 
-from simulator.job.traces.assembly import Span, turns_of_spans
+from simulator.job.traces.assembly import turns_of_spans
 from simulator.job.traces.format import Format
 from simulator.job.traces.recording import RecordedCall, Recording, Row, as_text, key_of
 from simulator.job.traces.score import score_of
@@ -24,6 +26,9 @@ _KIND_NAMES = ("gen_ai.operation.name", "openinference.span.kind", "traceloop.sp
 _NAMES = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name")
 _IDS = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
 _ARGUMENTS = ("gen_ai.tool.call.arguments", "input.value", "traceloop.entity.input")
+_WRAPPED = {"args": "kwargs", "tool_name": "arguments"}
+"""By a member of its inputs, where Traceloop keeps a tool's arguments: a function's, or those sent by MCP."""
+
 _RESULTS = ("gen_ai.tool.call.result", "output.value", "traceloop.entity.output")
 _ASKED = ("gen_ai.input.messages", "llm.input_messages", "gen_ai.prompt", "input.value")
 _SAID = ("gen_ai.output.messages", "llm.output_messages", "gen_ai.completion", "output.value")
@@ -37,28 +42,37 @@ _KINDS: dict[str, _Kind] = {
 }  # fmt: skip
 
 _EVALUATION, _SCORE = "gen_ai.evaluation.result", "gen_ai.evaluation.score.value"
+_TRACE_SCORE = re.compile(r"trace\.(annotations\.\d+\.annotation|evaluations\.\d+\.evaluation)\.score")
 _FAILED = (2, "2", "STATUS_CODE_ERROR")
 
 _decode = msgspec.json.Decoder().decode
 
 
-class _Heard(msgspec.Struct):
-    """A span's messages, and when it began: of the agent's or the first model's the prompt is wanted."""
+class _Heard(msgspec.Struct, frozen=True):
+    """What is kept of a span of the agent's or the model's; `key` is its prompt's."""
 
+    kind: _Kind
     started: float
     ended: float
-    prompt: list[Row]
+    key: str
     answer: str
 
 
+class _Span(msgspec.Struct, frozen=True):
+    trace_id: str
+    id: str
+    parent: str
+    part: RecordedCall | _Heard | None
+    score: float | None
+
+
 class _Trace(msgspec.Struct):
-    """What is kept of a trace. `parents` has every span of it by its id."""
+    """What is kept of a trace. `parents` has every span of it by its id, `keys` each prompt's key once."""
 
     parents: dict[str, str] = {}
     calls: dict[str, RecordedCall] = {}
-    thinking: dict[str, Span] = {}
-    agents: list[_Heard] = []
-    models: list[_Heard] = []
+    heard: dict[str, _Heard] = {}
+    keys: dict[str, str] = {}
     score: float | None = None
 
 
@@ -94,19 +108,8 @@ class _Reader:
 
     def _close(self, trace_id: str) -> Iterator[Recording]:
         trace = self._open.pop(trace_id)
-        if trace.calls or trace.thinking:
+        if trace.calls or any(heard.kind == "model" for heard in trace.heard.values()):
             yield _rollout(trace_id, trace)
-
-
-class _Span(msgspec.Struct, frozen=True):
-    trace_id: str
-    id: str
-    parent: str
-    started: float
-    ended: float
-    attributes: Row
-    failed: bool
-    score: float | None
 
 
 # -- from OTLP-JSON
@@ -141,28 +144,31 @@ def _snake(name: str) -> str:
 
 
 def _span(span: Row) -> _Span:
-    started, ended = (int(_get(span, f"{edge}TimeUnixNano")) / 1e9 for edge in ("start", "end"))
     attributes = _attributes(span)
-    events = [event for event in _get(span, "events") or () if event.get("name") == _EVALUATION]
-    scores = [_attributes(event).get(_SCORE) for event in events]
-    code = (_get(span, "status") or {}).get("code")
     return _Span(
         trace_id=_id(_get(span, "traceId")),
         id=_id(_get(span, "spanId")),
         parent=str(_get(span, "parentSpanId") or ""),
-        started=started,
-        ended=ended,
-        attributes=attributes,
-        failed=code in _FAILED or "error.type" in attributes,
-        score=score_of(scores[-1]) if scores else None,
+        part=_part(span, attributes),
+        score=_score(span, attributes),
     )
 
 
+def _score(span: Row, attributes: Row) -> float | None:
+    events = [event for event in _get(span, "events") or () if event.get("name") == _EVALUATION]
+    given = [value for name, value in attributes.items() if _TRACE_SCORE.fullmatch(name)]
+    given += [_attributes(event).get(_SCORE) for event in events]
+    scores = [score for value in given if (score := score_of(value)) is not None]
+    return scores[-1] if scores else None
+
+
 def _evaluated(record: Row) -> tuple[str, float] | None:
+    """Return a trace and its score, None for one that names a response in place of the trace."""
     attributes = _attributes(record)
     name = _get(record, "eventName") or attributes.get("event.name")
     score = score_of(attributes.get(_SCORE)) if name == _EVALUATION else None
-    return None if score is None else (_id(_get(record, "traceId")), score)
+    trace_id = _get(record, "traceId")
+    return None if score is None or not trace_id else (_id(trace_id), score)
 
 
 def _id(value: Any) -> str:
@@ -197,14 +203,22 @@ def _add(trace: _Trace, span: _Span) -> None:
     trace.parents[span.id] = span.parent
     if span.score is not None:
         trace.score = span.score
-    kind = _kind(span.attributes)
-    if kind == "tool":
-        trace.calls[span.id] = _call(span)
-    elif kind == "model":
-        trace.thinking[span.id] = span.started, span.ended
-        trace.models.append(_heard(span))
-    elif kind == "agent":
-        trace.agents.append(_heard(span))
+    if isinstance(span.part, RecordedCall):
+        trace.calls[span.id] = span.part
+    elif span.part is not None:
+        key = trace.keys.setdefault(span.part.key, span.part.key)
+        trace.heard[span.id] = msgspec.structs.replace(span.part, key=key)
+
+
+def _part(span: Row, attributes: Row) -> RecordedCall | _Heard | None:
+    started, ended = (int(_get(span, f"{edge}TimeUnixNano")) / 1e9 for edge in ("start", "end"))
+    kind = _kind(attributes)
+    if kind is None:
+        return None
+    if kind != "tool":
+        return _heard(kind, attributes, started, ended)
+    code = (_get(span, "status") or {}).get("code")
+    return _call(attributes, started, ended, failed=code in _FAILED or "error.type" in attributes)
 
 
 def _kind(attributes: Row) -> _Kind | None:
@@ -218,28 +232,41 @@ def _first(attributes: Row, names: Iterable[str]) -> Any:
     return next((attributes[name] for name in names if attributes.get(name) is not None), None)
 
 
-def _call(span: _Span) -> RecordedCall:
+def _call(attributes: Row, started: float, ended: float, *, failed: bool) -> RecordedCall:
     name, call_id, arguments, result = (
-        _first(span.attributes, names) for names in (_NAMES, _IDS, _ARGUMENTS, _RESULTS)
+        _first(attributes, names) for names in (_NAMES, _IDS, _ARGUMENTS, _RESULTS)
     )
     if not isinstance(name, str):
         raise TypeError("a tool span without the tool's name")
     return RecordedCall(
         name=name,
-        arguments="{}" if arguments is None else as_text(arguments),
+        arguments="{}" if arguments is None else as_text(_unwrapped(arguments, attributes)),
         call_id="" if call_id is None else str(call_id),
         output=None if result is None else as_text(result),
-        started=span.started,
-        ended=span.ended,
-        failed=span.failed,
+        started=started,
+        ended=ended,
+        failed=failed,
     )
 
 
-def _heard(span: _Span) -> _Heard:
-    asked, said = (_messages(span.attributes, names) for names in (_ASKED, _SAID))
+def _unwrapped(arguments: Any, attributes: Row) -> Any:
+    """Return the arguments without what Traceloop puts around them."""
+    if "traceloop.span.kind" not in attributes:
+        return arguments
+    try:
+        inputs = _decode(arguments) if isinstance(arguments, str) else arguments
+    except msgspec.DecodeError:
+        return arguments
+    members = inputs if isinstance(inputs, dict) else {}
+    inner = (members[name] for mark, name in _WRAPPED.items() if mark in members and name in members)
+    return next((one for one in inner if isinstance(one, dict | str)), arguments)
+
+
+def _heard(kind: _Kind, attributes: Row, started: float, ended: float) -> _Heard:
+    asked, said = (_messages(attributes, names) for names in (_ASKED, _SAID))
     answers = [message["content"] for message in said if message["role"] != "tool"]
     first = next((n for n, message in enumerate(asked) if message["role"] == "assistant"), len(asked))
-    return _Heard(span.started, span.ended, asked[:first], answers[-1] if answers else "")
+    return _Heard(kind, started, ended, key_of(asked[:first]), answers[-1] if answers else "")
 
 
 def _messages(attributes: Row, names: Iterable[str]) -> list[Row]:
@@ -294,40 +321,45 @@ def _is_text(part: Row) -> bool:
 
 
 def _rollout(trace_id: str, trace: _Trace) -> Recording:
-    calls = [call for id_, call in trace.calls.items() if not _is_inside_a_tool(id_, trace)]
-    thinking = [span for id_, span in trace.thinking.items() if not _is_inside_a_tool(id_, trace)]
-    agents = sorted(trace.agents, key=lambda heard: heard.started)
-    models = sorted(trace.models, key=lambda heard: heard.started)
-    edges = [*thinking, *((call.started or 0.0, call.ended or 0.0) for call in calls)]
-    edges += [(agent.started, agent.ended) for agent in agents]
+    inside = _inside_tools(trace)
+    calls = [call for span_id, call in trace.calls.items() if span_id not in inside]
+    outside = [heard for span_id, heard in trace.heard.items() if span_id not in inside]
+    heard = sorted(outside, key=lambda one: one.started)
+    agents, models = ([one for one in heard if one.kind == kind] for kind in ("agent", "model"))
+    edges = [(one.started, one.ended) for one in heard]
+    edges += [(call.started or 0.0, call.ended or 0.0) for call in calls]
     started, ended = min(start for start, _ in edges), max(end for _, end in edges)
-    answer = next((heard.answer for heard in [*agents, *reversed(models)] if heard.answer), "")
-    key = key_of(next((heard.prompt for heard in [*agents, *models] if heard.prompt), []))
+    turns = turns_of_spans([(one.started, one.ended) for one in models], calls, started)
+    answer = next((one.answer for one in [*agents, *reversed(models)] if one.answer), "")
+    key = next((one.key for one in [*agents, *models] if one.key), "")
     return Recording(
         key=key,
         group=key,
         trace_id=trace_id,
         answer=answer,
-        turns=turns_of_spans(thinking, calls, started),
+        turns=turns,
         score=trace.score,
         fields={"trace_id": trace_id},
         started=started,
         ended=ended,
-        finished=bool(answer) or not calls,
+        finished=bool(answer) or not turns[-1].calls,
     )
 
 
-def _is_inside_a_tool(span_id: str, trace: _Trace) -> bool:
-    """Tell whether a span is a part of what a tool did."""
-    seen = {span_id}
-    while parent := trace.parents.get(span_id, ""):
-        if parent in trace.calls:
-            return True
-        if parent in seen:
-            return False
-        seen.add(parent)
-        span_id = parent
-    return False
+def _inside_tools(trace: _Trace) -> set[str]:
+    """Return the spans that are parts of what a tool did. Spans in a circle have nothing above them."""
+    below: dict[str, list[str]] = defaultdict(list)
+    for span_id, parent in trace.parents.items():
+        below[parent].append(span_id)
+    inside: set[str] = set()
+    waiting = [span_id for span_id, parent in trace.parents.items() if parent not in trace.parents]
+    while waiting:
+        span_id = waiting.pop()
+        parts = below.get(span_id, [])
+        if span_id in trace.calls or span_id in inside:
+            inside.update(parts)
+        waiting += parts
+    return inside
 
 
 _MEMBERS = ("resourceSpans", "scopeSpans", "instrumentationLibrarySpans", "resourceLogs", "scopeLogs")

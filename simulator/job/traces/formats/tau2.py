@@ -16,10 +16,13 @@ from simulator.job.traces.recording import Recording, Row
 from simulator.job.traces.score import score_of
 
 _INFRASTRUCTURE = "infrastructure_error"
+_ENDED = (None, "agent_stop", "user_stop")
+"""Reasons, if one is given, of simulations that came to their end: others broke off."""
 
 
 def _rollouts(simulation: Row) -> Iterator[Recording]:
-    if simulation.get("termination_reason") == _INFRASTRUCTURE:
+    reason = simulation.get("termination_reason")
+    if reason == _INFRASTRUCTURE:
         return
     dialogue = Dialogue()
     for message in simulation["messages"]:
@@ -36,7 +39,7 @@ def _rollouts(simulation: Row) -> Iterator[Recording]:
         fields={name: value for name, value in simulation.items() if name != "messages"},
         started=dialogue.started,
         ended=dialogue.ended,
-        finished=bool(dialogue.answer),
+        finished=bool(dialogue.answer) and reason in _ENDED,
     )
 
 

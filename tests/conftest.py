@@ -1,5 +1,11 @@
+import gc
+from collections.abc import Iterator
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+from simulator.engine import run
 
 # The same examples every time, and no opinion on how fast the machine is.
 settings.register_profile(
@@ -12,3 +18,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden files instead of comparing with them"
     )
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector not look at what was collected, which is most of what there is."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _what_is_frozen_stays_so() -> Iterator[None]:
+    """Keep a run from searching all that the tests before it left: that takes longer than the run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "gc", SimpleNamespace(**{name: lambda *_: () for name in _USED}))
+        yield
+
+
+_USED = ("collect", "freeze", "unfreeze", "get_threshold", "set_threshold")

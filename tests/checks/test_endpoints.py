@@ -28,7 +28,10 @@ def test_nothing_is_found_of_a_healthy_server(tmp_path):
     assert judge.bad_answers["a near miss"] == "scored 0.5"
 
 
-@pytest.mark.parametrize("code", broken.BROKEN)
+SLOW = {"limits.at_once": pytest.mark.slow}
+
+
+@pytest.mark.parametrize("code", [pytest.param(code, marks=SLOW.get(code, ())) for code in broken.BROKEN])
 def test_a_broken_server_is_found_out(code, tmp_path):
     server = broken.BROKEN[code]()
     _, findings = check_server(

@@ -19,8 +19,8 @@ from simulator.testing import ScriptServer, http, serving
 from simulator.transport.http11 import Http11
 from tests.job.traces import played, stories
 
-SERVICE_S = 0.1
-SCALE = 0.1  # virtual time is not for nothing: what watches a run has its say four times a second
+SERVICE_S = 0.05
+SCALE = 0.05  # virtual time is not for nothing: what watches a run has its say four times a second
 
 
 class Recorder:
@@ -106,7 +106,7 @@ async def test_what_was_recorded_is_sent_again_in_the_same_sets(clock, tmp_path,
     assert summary.rollouts.graded == 1
 
 
-@pytest.mark.parametrize("scale", [0.1, 0.2])
+@pytest.mark.parametrize("scale", [0.05, 0.1])
 async def test_thinking_takes_as_long_as_was_recorded(clock, tmp_path, scale):
     recorder = Recorder()
     await play(tmp_path, recorder, stories.evaluation(), as_recorded=True, time_scale=scale)
@@ -131,13 +131,13 @@ async def test_then_and_now_are_compared_call_by_call(clock, tmp_path):
     _, compared, scores = await play(tmp_path, recorder, stories.evaluation(), as_recorded=True)
     assert compared.tools.times.then_ms.count == 3
     assert compared.tools.times.then_ms.mean == pytest.approx(4000 / 3, rel=1e-3)
-    assert compared.tools.times.now_ms.p50 == pytest.approx(100, rel=0.05)
-    assert compared.tools.times.ratio == pytest.approx(0.075, rel=0.05)
+    assert compared.tools.times.now_ms.p50 == pytest.approx(50, rel=0.05)
+    assert compared.tools.times.ratio == pytest.approx(0.0375, rel=0.05)
     assert compared.tools.times.ratio_at_scale == pytest.approx(0.75, rel=0.05)
     assert [(tool.name, tool.calls) for tool in compared.by_tool] == [("cat", 1), ("search", 2)]
     assert (compared.tools.outputs.equal, compared.examples) == (3, ())
     assert compared.pass_then_s == pytest.approx(9.0)
-    assert compared.pass_ratio == pytest.approx((0.6 + 0.2) / 0.9, rel=0.03)
+    assert compared.pass_ratio == pytest.approx((6 * SCALE + 2 * SERVICE_S) / (9 * SCALE), rel=0.05)
     assert compared.rollout.then_ms.mean == pytest.approx(9000)
     assert list(scores.values()) == [0.75]
 

@@ -92,6 +92,7 @@ def flaws_found(seed, pause_s, **flaws):
     return codes & {"reward.load_shift", "reward.after_load", "reward.worker_shift", "reward.noisy"}
 
 
+@pytest.mark.slow
 def test_noise_load_and_workers_are_told_apart():
     found = summary_of(flawed(3, **FLAWS), 3, QUICK_S)
     assert found.repeatability.sd.value == pytest.approx(0.1, abs=0.02)

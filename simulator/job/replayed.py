@@ -59,8 +59,8 @@ class _Comparing:
         take = self._replay.take_of(_spec_of(line))
         self._rollouts += 1
         for turn, asked in zip(line.turns, (turn.calls for turn in take.turns if turn.calls), strict=False):
-            for now, call in zip(turn, asked, strict=False):
-                self._add_call(now, call, take)
+            for came, call in zip(turn, asked, strict=False):
+                self._add_call(came, call, take)
         if line.state in _FINISHED:
             answered = line.grade.attempts[0].due_ms if line.grade and line.grade.attempts else line.ended_ms
             self._rollout.add(take.seconds, answered - line.started_ms)

@@ -24,6 +24,9 @@ LISTS = (
 _WHOLE = 8_000_000
 """Bytes up to which a file that is one value is decoded as a whole."""
 
+_LARGEST = 256_000_000
+"""Bytes of the largest value that is no list of records, such as a trajectory with pictures."""
+
 UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeError)
 _decode = msgspec.json.Decoder().decode
 
@@ -148,12 +151,21 @@ def _of_large(path: Path, name: str) -> Iterator[Found]:
     with opened(path) as stream:
         prefix = _prefix(_pieces(stream))
     if prefix is None:
-        known = ", ".join(LISTS)
-        problem = f"one value of {_WHOLE:,} bytes or more, without a list that is named {known}"
-        yield Found(name, 1, problem=problem)
+        yield from _of_large_value(path, name)
         return
     with opened(path) as stream:
         yield from _elements(_Chunks(_pieces(stream)), prefix, name)
+
+
+def _of_large_value(path: Path, name: str) -> Iterator[Found]:
+    with opened(path) as stream:
+        text = stream.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        known = ", ".join(LISTS)
+        problem = f"one value of over {_LARGEST:,} bytes, without a list that is named {known}"
+        yield Found(name, 1, problem=problem)
+    else:
+        yield _decoded(text, name, 1)
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:

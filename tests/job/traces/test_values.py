@@ -63,10 +63,12 @@ def test_a_broken_first_line_is_only_one_of_many(tmp_path, monkeypatch, size):
     assert [bool(one.problem) for one in values(path)] == [True, False, False, False]
 
 
-def test_large_values_without_a_list_of_records_are_refused(tmp_path, large):
-    path = written(tmp_path, json.dumps({"steps": [1] * 100}, indent=1))
+def test_large_values_without_a_list_of_records_are_read_whole_up_to_a_limit(tmp_path, large, monkeypatch):
+    path = written(tmp_path, stories.atif())
+    assert len(list(Traces([path]))) == 1
+    monkeypatch.setattr(module, "_LARGEST", 1_000)
     (found,) = values(path)
-    assert found.problem.startswith("one value of 100 bytes or more, without a list that is named items, ")
+    assert found.problem.startswith("one value of over 1,000 bytes, without a list that is named items, ")
 
 
 @pytest.mark.parametrize("size", ["small", "large"])

@@ -1,5 +1,6 @@
 """From the files that a scenario's recorded policy names to what a run replays."""
 
+import math
 import random
 from array import array
 from collections import Counter
@@ -20,6 +21,7 @@ from simulator.job.traces.reading import Traces
 from simulator.job.traces.recording import RecordedCall, Recording, key_of, last_said, unwrapped
 from simulator.measure.digest import digest_of
 from simulator.measure.lines import SHOWN_CHARS
+from simulator.measure.summarise import max_in_flight
 from simulator.model import Item, RolloutSpec, Split
 from simulator.plan.distribution import parse_distribution
 from simulator.plan.policy import Policy
@@ -129,6 +131,13 @@ def _paths(scenario: Scenario, settings: ReplaySettings) -> Iterator[Path]:
         yield from found
 
 
+class _Span(msgspec.Struct, frozen=True, gc=False):
+    """When a recorded rollout started and ended, in seconds on a clock that all files share."""
+
+    started_s: float
+    ended_s: float
+
+
 class _Reading:
     """Recordings on their way into a replay."""
 
@@ -150,12 +159,7 @@ class _Reading:
         take = self._take(recording)
         self._think_s.extend(turn.think_s for turn in take.turns if turn.think_s is not None)
         group = self._groups.setdefault(recording.group or f"\0{self._seen}", len(self._groups))
-        facts = _Facts(
-            _on_one_clock(recording.started, file),
-            _on_one_clock(recording.ended, file),
-            group,
-            self._items.item_of(recording),
-        )
+        facts = _Facts(_span(recording, file), group, self._items.item_of(recording))
         if len(self._takes) < MOST_TAKES:
             self._takes.append(take)
             self._facts.append(facts)
@@ -215,7 +219,7 @@ class _Reading:
                 settings.think_cap_s,
             ),
             recorded=self._as_recorded(order),
-            pass_s=_pass_s(self._facts),
+            pass_s=_pass_s(self._spans()),
             formats=dict(traces.formats),
             notes=tuple(self._notes(traces)),
         )
@@ -239,7 +243,10 @@ class _Reading:
             facts = self._facts[number]
             items.append(facts.item or rows[place % len(rows)])
             groups.append(known.setdefault(facts.group, len(known)))
-        return Recorded(items, groups, _in_flight(self._facts))
+        return Recorded(items, groups, max_in_flight(self._spans()) or None)
+
+    def _spans(self) -> list[_Span]:
+        return [facts.span for facts in self._facts if facts.span is not None]
 
     def _notes(self, traces: Traces) -> Iterator[str]:
         formats = ", ".join(f"{name} {count:,}" for name, count in traces.formats.items())
@@ -262,8 +269,7 @@ class _Reading:
 class _Facts(msgspec.Struct, frozen=True, gc=False):
     """What is kept of a recording besides its take; `item` is the job's row that it is of, if any is."""
 
-    started: float | None
-    ended: float | None
+    span: _Span | None
     group: int
     item: Item | None
 
@@ -308,9 +314,12 @@ class _Distinct:
         return list({self._contents[number]: number for number in reversed(list(numbers))}.values())[::-1]
 
 
-def _on_one_clock(moment: float | None, file: int) -> float | None:
-    """Return a moment on a clock that all files share: some count from a moment of their own."""
-    return moment if moment is None or moment >= EPOCH_FROM else moment + file * EPOCH_FROM
+def _span(recording: Recording, file: int) -> _Span | None:
+    """Return when a recording was; files that count from a moment of their own do not overlap."""
+    if recording.started is None or recording.ended is None:
+        return None
+    shift = file * EPOCH_FROM if recording.started < EPOCH_FROM else 0.0
+    return _Span(recording.started + shift, recording.ended + shift)
 
 
 def _then(call: RecordedCall) -> Then:
@@ -325,35 +334,16 @@ def _order(facts: Sequence[_Facts]) -> list[int]:
     """Return the recordings in the order they began; those that do not tell, in that of the file."""
 
     def when(number: int) -> float:
-        started = facts[number].started
-        return float(number) if started is None else started
+        span = facts[number].span
+        return float(number) if span is None else span.started_s
 
     return sorted(range(len(facts)), key=when)
 
 
-def _edges(facts: Sequence[_Facts]) -> Iterator[tuple[float, int]]:
-    for one in facts:
-        if one.started is not None and one.ended is not None:
-            yield one.started, 1
-            yield one.ended, -1
-
-
-def _in_flight(facts: Sequence[_Facts]) -> int | None:
-    most = now = 0
-    for _, change in sorted(_edges(facts)):
-        now += change
-        most = max(most, now)
-    return most or None
-
-
-def _pass_s(facts: Sequence[_Facts]) -> float | None:
+def _pass_s(spans: Iterable[_Span]) -> float | None:
     """Return for how many seconds any rollout was in flight: pauses between recordings are not replayed."""
-    busy_s, began, in_flight = 0.0, 0.0, 0
-    edges = sorted(_edges(facts), key=lambda edge: (edge[0], -edge[1]))
-    for moment, change in edges:
-        if in_flight == 0:
-            began = moment
-        in_flight += change
-        if in_flight == 0:
-            busy_s += moment - began
-    return busy_s if edges else None
+    busy_s, until = 0.0, -math.inf
+    for span in sorted(spans, key=lambda span: span.started_s):
+        busy_s += max(0.0, span.ended_s - max(span.started_s, until))
+        until = max(until, span.ended_s)
+    return busy_s if until > -math.inf else None

@@ -5,6 +5,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
+from typing import Protocol
 
 import msgspec
 
@@ -230,7 +231,19 @@ def max_in_flight_at_seconds(phase: RolloutTally) -> int:
     return max(1, *accumulate(change for _, change in sorted(phase.in_flight_at.items())))
 
 
-def max_in_flight(rollouts: Iterable[RolloutRecord]) -> int:
+class Lasting(Protocol):
+    """Whatever starts and ends, in seconds."""
+
+    @property
+    def started_s(self) -> float:
+        """When it starts."""
+
+    @property
+    def ended_s(self) -> float:
+        """When it ends."""
+
+
+def max_in_flight(rollouts: Iterable[Lasting]) -> int:
     """Return the most rollouts that were in flight at one moment.
 
     A rollout that starts as another ends has taken its place; one that took no time was there all the same.

@@ -126,10 +126,6 @@ class Casting:
         """Tell whether another rollout of the group has replayed the same recording already."""
         return spec.kind != "recorded" and spec.place >= len(self._own(spec))
 
-    def has_own(self, spec: RolloutSpec) -> bool:
-        """Tell whether any recording is of the rollout's item."""
-        return (spec.item.split, spec.item.index) in self._of_item
-
     def _own(self, spec: RolloutSpec) -> Sequence[int]:
         return self._of_item.get((spec.item.split, spec.item.index), self._of_all)
 

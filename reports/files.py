@@ -6,19 +6,20 @@ from pathlib import Path
 from reports.check_json import check_to_json
 from reports.json_report import to_json
 from reports.junit import check_to_junit, study_to_junit, to_junit
+from reports.results import Results
 from reports.study_json import study_to_json
 from simulator.gates import Verdict
 from simulator.measure.checked import CheckSummary
-from simulator.measure.summary import StudySummary, Summary
+from simulator.measure.summary import StudySummary
 from simulator.model import Finding
 
-Report = Callable[[Summary, Verdict, Sequence[Finding]], bytes]
+Report = Callable[[Results], bytes]
 CheckReport = Callable[[CheckSummary, Sequence[Finding]], bytes]
 StudyReport = Callable[[StudySummary, Verdict, Sequence[Finding]], bytes]
 
 REPORTS: dict[str, Report] = {
-    "report.json": to_json,
-    "junit.xml": to_junit,
+    "report.json": lambda run: to_json(run.summary, run.verdict, run.findings),
+    "junit.xml": lambda run: to_junit(run.summary, run.verdict, run.findings),
 }
 
 
@@ -34,12 +35,10 @@ STUDY_REPORTS: dict[str, StudyReport] = {
 }
 
 
-def write_reports(
-    directory: Path, summary: Summary, verdict: Verdict, findings: Sequence[Finding] = ()
-) -> list[str]:
+def write_reports(directory: Path, results: Results) -> list[str]:
     """Write every report into the directory, which exists, and return their names."""
     for name, report in REPORTS.items():
-        _replace(directory / name, report(summary, verdict, findings))
+        _replace(directory / name, report(results))
     return list(REPORTS)
 
 

@@ -24,7 +24,7 @@ _NUMBERS_ON_LINES = re.compile(rb"\[\n[\s\d,.eE+-]+\]")
 
 def _report(summary: Summary, verdict: Verdict, findings: Sequence[Finding]) -> dict[str, Any]:
     fields = msgspec.to_builtins(summary)
-    series = fields.pop("series")
+    series, histograms = fields.pop("series"), fields.pop("histograms")
     judged = msgspec.to_builtins(verdict)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -33,6 +33,7 @@ def _report(summary: Summary, verdict: Verdict, findings: Sequence[Finding]) -> 
         "gates": judged["gates"],
         "findings": msgspec.to_builtins(tuple(findings)),
         "series": series,
+        "histograms": histograms,
     }
 
 

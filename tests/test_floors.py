@@ -31,6 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": FLOOR_0
     | {
         "simulator.measure.summary",
+        "simulator.measure.detail",
+        "simulator.measure.histogram",
+        "simulator.measure.lines",
         "simulator.measure.graded",
         "simulator.measure.recorded",
         "simulator.measure.replayed",

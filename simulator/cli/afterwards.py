@@ -13,7 +13,8 @@ import msgspec
 import trio
 
 from reports.findings import worst_first
-from simulator.cli.output import JOURNAL, status, stderr_console, writing
+from reports.reading import JOURNAL
+from simulator.cli.output import status, stderr_console, writing
 from simulator.cli.prepare import Prepared
 from simulator.cli.studying import means_of
 from simulator.dialects.openai import OpenAI

@@ -14,9 +14,8 @@ from rich.text import Text
 
 from reports.files import REPORTS
 from reports.layout import WIDTH
+from reports.reading import JOURNAL
 from simulator.errors import InputError
-
-JOURNAL = "rollouts.jsonl"
 
 
 class Patient(io.TextIOBase):

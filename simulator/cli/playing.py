@@ -8,7 +8,8 @@ import msgspec
 import trio
 
 from reports.progress import progress
-from simulator.cli.output import JOURNAL, stderr_console, undisturbed, writing
+from reports.reading import JOURNAL
+from simulator.cli.output import stderr_console, undisturbed, writing
 from simulator.clock import SharedClock
 from simulator.dialects.openai import OpenAI
 from simulator.engine.journal import Journal

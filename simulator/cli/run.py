@@ -5,6 +5,7 @@ import resource
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from pathlib import Path
 
 import trio
 from rich.text import Text
@@ -12,6 +13,8 @@ from rich.text import Text
 from reports.files import write_reports
 from reports.findings_terminal import render_findings
 from reports.progress import progress
+from reports.reading import JOURNAL
+from reports.results import Results
 from reports.terminal import render
 from simulator.checks.conduct import Orders
 from simulator.cli.afterwards import (
@@ -26,7 +29,6 @@ from simulator.cli.consent import ask_before_leaving, volume
 from simulator.cli.examine import PROBES, Examined, examine
 from simulator.cli.exits import EXIT_CODES, EXIT_INTERRUPTED
 from simulator.cli.output import (
-    JOURNAL,
     make_folder,
     status,
     stderr_console,
@@ -43,6 +45,8 @@ from simulator.engine.session import conduct, conduct_in_processes
 from simulator.engine.shard import Tools
 from simulator.errors import InputError, PreflightError
 from simulator.gates import judge
+from simulator.measure.detail import Detail, detail_of
+from simulator.measure.lines import lines_of
 from simulator.measure.summary import Summary
 from simulator.model import Finding
 from simulator.plan.trainer import endpoints_of
@@ -150,10 +154,11 @@ def _tell(prepared: Prepared, summary: Summary, findings: Sequence[Finding]) -> 
     ]
     findings = (*findings, *about_rewards)
     verdict = judge(prepared.gates, summary, findings)
+    results = Results(summary, verdict, findings, _detail(prepared.out / JOURNAL))
     written, refusal = [JOURNAL], None
     try:
         with writing(prepared.out):
-            written += write_reports(prepared.out, summary, verdict, findings)
+            written += write_reports(prepared.out, results)
     except InputError as error:
         refusal = error
     stdout_console().print(render(summary, verdict, written, prepared.out, about_rewards))
@@ -162,6 +167,15 @@ def _tell(prepared: Prepared, summary: Summary, findings: Sequence[Finding]) -> 
     if summary.failure:
         raise PreflightError(summary.failure)
     return EXIT_INTERRUPTED if summary.interrupted else EXIT_CODES[verdict.verdict]
+
+
+def _detail(journal: Path) -> Detail | None:
+    """Return what pictures are drawn from; None where the journal cannot be read."""
+    try:
+        with journal.open("rb") as file:
+            return detail_of(lines_of(file, str(journal)))
+    except (OSError, InputError):
+        return None
 
 
 def _allow_many_connections() -> None:

@@ -17,7 +17,16 @@ _NOTHING = bytes(_INDICES * array("Q").itemsize)
 _EMPTY = HdrHistogram(LOWEST_US, HIGHEST_US, _SIGNIFICANT_DIGITS)
 
 
-def _middle_us(index: int) -> int:
+def bucket_of(microseconds: int) -> int:
+    """Return the index of the bucket that a number of microseconds, 0 to HIGHEST_US, falls into."""
+    if microseconds < _EXACT_BELOW:
+        return microseconds
+    dropped_bits = microseconds.bit_length() - _KEPT_BITS
+    return dropped_bits * _HALF + (microseconds >> dropped_bits)
+
+
+def middle_us(index: int) -> int:
+    """Return the microseconds in the middle of a bucket."""
     dropped_bits = max(0, index // _HALF - 1)
     lowest = index - dropped_bits * _HALF << dropped_bits
     return lowest + (1 << dropped_bits >> 1)
@@ -60,8 +69,11 @@ class Histogram:
         if microseconds > HIGHEST_US:
             self.above_range += 1
             microseconds = HIGHEST_US
-        dropped_bits = microseconds.bit_length() - _KEPT_BITS
-        return dropped_bits * _HALF + (microseconds >> dropped_bits)
+        return bucket_of(microseconds)
+
+    def record_bucket(self, index: int, count: int) -> None:
+        """Add so many durations of the bucket with that index; see `bucket_of`."""
+        self._counts[index] += count
 
     def record_lag(self, seconds: float, interval_s: float) -> None:
         """Add how late a tick came that is due every `interval_s`, and the ticks that were missed meanwhile.
@@ -97,7 +109,7 @@ class Histogram:
         # The library's own takes tens of milliseconds for this.
         counts = self._counts
         recorded = [index for index, count in enumerate(counts) if count]
-        total = sum(counts[index] * _middle_us(index) for index in recorded)
+        total = sum(counts[index] * middle_us(index) for index in recorded)
         return total / self.count / 1000 if recorded else 0.0
 
     def _read(self) -> HdrHistogram:
@@ -113,20 +125,35 @@ class Histogram:
         self._counts = array("Q", map(add, self._counts, other._counts))  # noqa: SLF001 the same class
         self.above_range += other.above_range
 
+    def to_hdr(self) -> str:
+        """Return the counts, of microseconds, in HdrHistogram's own compressed base64 form."""
+        return str(self._read().encode().decode("ascii"))
+
+    @classmethod
+    def from_hdr(cls, encoded: str) -> "Histogram":
+        """Read what `to_hdr` wrote; ValueError when it is something else."""
+        histogram = cls()
+        try:
+            counts = HdrHistogram.decode(encoded).counts[:]
+        except Exception as error:  # the library raises whatever its own parts do
+            raise ValueError("no histogram in HdrHistogram's compressed form") from error
+        for index, count in enumerate(counts):
+            if count:
+                if index >= _INDICES or count < 0:
+                    raise ValueError("a histogram of another range")
+                histogram._counts[index] = count
+        return histogram
+
     def to_text(self) -> str:
-        """Return the counts in HdrHistogram's own compressed base64 form."""
-        return f"{self.above_range}:{self._read().encode().decode('ascii')}"
+        """Return all that it knows on one line."""
+        return f"{self.above_range}:{self.to_hdr()}"
 
     @classmethod
     def from_text(cls, text: str) -> "Histogram":
         """Read what `to_text` wrote."""
         above_range, _, encoded = text.partition(":")
-        histogram = cls()
+        histogram = cls.from_hdr(encoded)
         histogram.above_range = int(above_range)
-        hdr = HdrHistogram.decode(encoded)
-        for index, count in enumerate(hdr.counts[:]):
-            if count:
-                histogram._counts[index] = count
         return histogram
 
     def __eq__(self, other: object) -> bool:

@@ -5,10 +5,11 @@ long as the endpoints answer alike.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
+from simulator.errors import InputError
 from simulator.measure.digest import digest_of
 from simulator.model import Endpoint, Outcome, PhaseKind, ToolCall, Transcript
 
@@ -69,6 +70,23 @@ class RolloutLine(msgspec.Struct, gc=False):
     think_ms: float
     turns: list[list[CallLine]]
     grade: CallLine | None
+
+
+def lines_of(file: Iterable[bytes], where: str) -> Iterator[RolloutLine]:
+    """Yield what was written as lines; InputError with `where` and the number of a line that is none.
+
+    Half a line at the end, which a killed process may leave, is left out.
+    """
+    decode = msgspec.json.Decoder(RolloutLine).decode
+    for number, line in enumerate(file, start=1):
+        try:
+            yield decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if line.endswith(b"\n"):
+                place = f"{where}:{number}"
+                raise InputError(
+                    f"is no rollout of a run: {error}", where=place, remedy="play again"
+                ) from None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -15,6 +15,7 @@ from simulator.measure.histogram import Histogram
 from simulator.measure.summary import (
     CallsPerRollout,
     Durations,
+    EndpointHistograms,
     EndpointSummary,
     GraderSummary,
     LoadSummary,
@@ -78,8 +79,9 @@ def summarise(tally: Tally, endpoints: Sequence[Endpoint], facts: RunFacts) -> S
             facts.grader_type, _scores(rollouts), learnability=facts.learnability, ungraded=facts.ungraded
         ),
         failure=facts.failure,
-        generator=judge(facts.generator, map(_measured, summaries), facts.lost),
+        generator=judge(facts.generator, map(measured, summaries), facts.lost),
         series=_series(tally.endpoints, rollouts, facts.duration_s),
+        histograms={e.name: _histograms(tally.endpoints[e.name]) for e in endpoints},
     )
 
 
@@ -107,15 +109,20 @@ def _endpoint(
         resent=total.resent,
         unfinished=total.unfinished,
         unfinished_max_ms=total.unfinished_max_s * 1000,
-        service_ms=_durations(total.service),
-        schedule_delay_ms=_durations(total.delay),
-        read_delay_ms=_durations(total.read_delay),
+        service_ms=durations(total.service),
+        schedule_delay_ms=durations(total.delay),
+        read_delay_ms=durations(total.read_delay),
         # A steady load sends as fast as it is answered, so its rate is even without any limit.
         plateau_per_s=None if load.mode == "steady" else _plateau_per_s(total),
     )
 
 
-def _measured(endpoint: EndpointSummary) -> Measured:
+def _histograms(tally: EndpointTally) -> EndpointHistograms:
+    return EndpointHistograms(tally.service.to_hdr(), tally.delay.to_hdr(), tally.read_delay.to_hdr())
+
+
+def measured(endpoint: EndpointSummary) -> Measured:
+    """Return what is held against the generator at an endpoint."""
     return Measured(
         name=endpoint.name,
         service_p99_ms=endpoint.service_ms.p99,
@@ -124,7 +131,8 @@ def _measured(endpoint: EndpointSummary) -> Measured:
     )
 
 
-def _durations(histogram: Histogram) -> Durations:
+def durations(histogram: Histogram) -> Durations:
+    """Return a histogram's usual percentiles."""
     at = histogram.percentile_ms
     return Durations(
         p50=at(50), p90=at(90), p95=at(95), p99=at(99), p999=at(99.9),

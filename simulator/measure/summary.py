@@ -4,12 +4,17 @@
 on: they stay.
 """
 
+from typing import Any
+
 import msgspec
 
 from simulator.measure.graded import Agreement, Learnability, LoadShift, Repeatability, WorkerShift
 from simulator.measure.replayed import ReplaySummary
 from simulator.measure.trust import GeneratorSummary
 from simulator.model import EndpointKind
+
+PRICE_PER_HOUR = 100.0
+"""Dollars for an hour of training: what OpenAI's guide gives for o4-mini."""
 
 
 class LoadSummary(msgspec.Struct, frozen=True):
@@ -156,10 +161,21 @@ class SeriesSummary(msgspec.Struct, frozen=True):
     faults: dict[str, list[int]]
 
 
+class EndpointHistograms(msgspec.Struct, frozen=True):
+    """An endpoint's durations in microseconds, each a histogram in HdrHistogram's compressed base64 form."""
+
+    service: str
+    schedule_delay: str
+    read_delay: str
+
+
 class Summary(msgspec.Struct, frozen=True):
     """The whole run; `failure` says why it gave up by itself, "" where it did not.
 
-    `replay` compares with what was recorded, None where nothing was replayed.
+    `replay` compares with what was recorded, None where nothing was replayed. `command` would run the same
+    again, "" where none is known; `settings` are all that it was played with, by table, without secrets.
+    `price_per_hour` is that of training, whose clock runs while rollouts are sampled. `runs` is how many runs
+    were merged. `histograms` has one for each endpoint by its name.
     """
 
     scenario: str
@@ -177,6 +193,11 @@ class Summary(msgspec.Struct, frozen=True):
     generator: GeneratorSummary
     series: SeriesSummary
     replay: ReplaySummary | None = None
+    command: str = ""
+    settings: dict[str, Any] = {}
+    price_per_hour: float = PRICE_PER_HOUR
+    runs: int = 1
+    histograms: dict[str, EndpointHistograms] = {}
 
 
 class StudySummary(msgspec.Struct, frozen=True):

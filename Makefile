@@ -39,5 +39,5 @@ clean: ## Remove everything that was made
 $(INSTALLED): pyproject.toml
 	@echo "installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,locust]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,locust,otel]'
 	@touch $@

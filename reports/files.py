@@ -4,8 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reports.check_json import check_to_json
+from reports.hlog import to_hlog
+from reports.html.page import study_to_html, to_html
 from reports.json_report import to_json
 from reports.junit import check_to_junit, study_to_junit, to_junit
+from reports.markdown import to_markdown
+from reports.prometheus import to_prometheus
+from reports.reading import as_read_back
 from reports.results import Results
 from reports.study_json import study_to_json
 from simulator.gates import Verdict
@@ -19,7 +24,11 @@ StudyReport = Callable[[StudySummary, Verdict, Sequence[Finding]], bytes]
 
 REPORTS: dict[str, Report] = {
     "report.json": lambda run: to_json(run.summary, run.verdict, run.findings),
+    "report.html": to_html,
+    "report.md": to_markdown,
     "junit.xml": lambda run: to_junit(run.summary, run.verdict, run.findings),
+    "latency.hlog": to_hlog,
+    "metrics.prom": to_prometheus,
 }
 
 
@@ -31,12 +40,17 @@ CHECK_REPORTS: dict[str, CheckReport] = {
 
 STUDY_REPORTS: dict[str, StudyReport] = {
     "report.json": study_to_json,
+    "report.html": study_to_html,
     "junit.xml": study_to_junit,
 }
 
 
 def write_reports(directory: Path, results: Results) -> list[str]:
-    """Write every report into the directory, which exists, and return their names."""
+    """Write every report into the directory, which exists, and return their names.
+
+    All of them show what `report.json` says, so that they can be made from it again, to the last byte.
+    """
+    results = as_read_back(results)
     for name, report in REPORTS.items():
         _replace(directory / name, report(results))
     return list(REPORTS)

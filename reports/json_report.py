@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from reports.platform import platform_metrics
 from simulator.gates import Verdict
 from simulator.measure.summary import Summary
 from simulator.model import Finding
@@ -30,6 +31,7 @@ def _report(summary: Summary, verdict: Verdict, findings: Sequence[Finding]) -> 
         "schema_version": SCHEMA_VERSION,
         "verdict": judged["verdict"],
         **fields,
+        "platform": msgspec.to_builtins(platform_metrics(summary)),
         "gates": judged["gates"],
         "findings": msgspec.to_builtins(tuple(findings)),
         "series": series,

@@ -28,7 +28,7 @@ def to_junit(summary: Summary, verdict: Verdict, findings: Sequence[Finding] = (
     suite.timestamp = plain(summary.started_at)
     for name, value in _properties(summary, verdict):
         suite.add_property(name, plain(value))
-    return _encoded(suite, _cases(summary, verdict, findings))
+    return encoded(suite, _cases(summary, verdict, findings))
 
 
 def check_to_junit(checked: CheckSummary, findings: Sequence[Finding]) -> bytes:
@@ -39,7 +39,7 @@ def check_to_junit(checked: CheckSummary, findings: Sequence[Finding]) -> bytes:
     suite.add_property("probe", plain(checked.probe))
     for sentence in checked.left_out:
         suite.add_property("left out", brief(sentence))
-    return _encoded(suite, (_check(checked), *_findings(findings)))
+    return encoded(suite, (_check(checked), *_findings(findings)))
 
 
 def study_to_junit(study: StudySummary, verdict: Verdict, findings: Sequence[Finding]) -> bytes:
@@ -51,26 +51,28 @@ def study_to_junit(study: StudySummary, verdict: Verdict, findings: Sequence[Fin
     for name, sentences in (("assumed", study.assumptions), ("left out", study.left_out)):
         for sentence in sentences:
             suite.add_property(name, brief(sentence))
-    return _encoded(suite, (_study(study), *map(_gate, verdict.gates), *_findings(findings)))
+    return encoded(suite, (_study(study), *map(_gate, verdict.gates), *_findings(findings)))
 
 
 def _study(study: StudySummary) -> TestCase:
     wrong: list[FinalResult] = []
     if study.unfinished:
-        wrong.append(_result(Error, "; ".join(study.left_out), "unfinished"))
+        wrong.append(junit_result(Error, "; ".join(study.left_out), "unfinished"))
     if study.grader.scores.mean is None:
-        wrong.append(_result(Error, "no sample has a score", "invalid"))
-    case = _case("study", "the samples were graded", *wrong)
+        wrong.append(junit_result(Error, "no sample has a score", "invalid"))
+    case = junit_case("study", "the samples were graded", *wrong)
     case.system_out = f"{counted(study.calls, 'grading')} of {counted(study.samples, 'sample')}"
     case.time = round(study.duration_s, 3)
     return case
 
 
-def _encoded(suite: TestSuite, cases: Iterable[TestCase]) -> bytes:
+def encoded(suite: TestSuite, cases: Iterable[TestCase]) -> bytes:
+    """Return the suite with these cases as a file, in UTF-8."""
     suite.add_testcases(list(cases))
     root = JUnitXml("rft-preflight")
     root.add_testsuite(suite)
     root.update_statistics()  # type: ignore[no-untyped-call]
+    del root._elem.attrib["skipped"]  # noqa: SLF001 the schema that CI viewers go by knows it of suites only
     xml = io.BytesIO()
     root.write(xml, pretty=True)
     return xml.getvalue()
@@ -95,27 +97,27 @@ def _cases(summary: Summary, verdict: Verdict, findings: Sequence[Finding]) -> I
 def _measurement(summary: Summary, verdict: Verdict) -> TestCase:
     wrong: list[FinalResult] = []
     if not summary.generator.trustworthy:
-        wrong.append(_result(Error, "; ".join(summary.generator.reasons), "invalid"))
+        wrong.append(junit_result(Error, "; ".join(summary.generator.reasons), "invalid"))
     if summary.interrupted:
-        wrong.append(_result(Error, headline(summary, verdict), "interrupted"))
+        wrong.append(junit_result(Error, headline(summary, verdict), "interrupted"))
     if verdict.verdict == "invalid" and not wrong:
-        wrong.append(_result(Error, headline(summary, verdict), "invalid"))
-    case = _case("measurement", "the measurement is whole and can be trusted", *wrong)
+        wrong.append(junit_result(Error, headline(summary, verdict), "invalid"))
+    case = junit_case("measurement", "the measurement is whole and can be trusted", *wrong)
     case.time = round(summary.duration_s, 3)  # suites add up the times of their cases
     return case
 
 
 def _gate(gate: GateResult) -> TestCase:
     if gate.ok:
-        return _case("gates", gate.expr)
+        return junit_case("gates", gate.expr)
     message = f"observed: {observed(gate.observed, gate.unit)}; gate: {gate.expr}"
-    return _case("gates", gate.expr, _result(Failure, message, "gate"))
+    return junit_case("gates", gate.expr, junit_result(Failure, message, "gate"))
 
 
 def _check(checked: CheckSummary) -> TestCase:
     probed = len(CHECKED)
     rules = f"{len(FILES)} rules about files" if checked.probe == "files" else f"{probed} rules"
-    case = _case("check", f"{rules} were looked at")
+    case = junit_case("check", f"{rules} were looked at")
     case.system_out = f"{counted(checked.requests + checked.rate_requests, 'request')} sent"
     case.time = round(
         checked.duration_s + checked.rate_duration_s, 3
@@ -166,13 +168,15 @@ def _told(finding: Finding) -> str:
     return "\n".join((f"{where}{brief(finding.message)}", *parts))
 
 
-def _case(group: str, name: str, *results: FinalResult) -> TestCase:
+def junit_case(group: str, name: str, *results: FinalResult) -> TestCase:
+    """Return a case, whose group viewers show as its class; without results it has passed."""
     case = TestCase(plain(name), classname=f"rft-preflight.{group}")
     case.result = list(results)
     return case
 
 
-def _result(kind: type[FinalResult], message: str, type_: str) -> FinalResult:
+def junit_result(kind: type[FinalResult], message: str, type_: str) -> FinalResult:
+    """Return what a case ended in: junitparser's Failure, Error or Skipped."""
     result = kind(plain(message), plain(type_))
     result.text = plain(message)
     return result

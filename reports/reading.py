@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from reports.json_report import SCHEMA_VERSION
+from reports.json_report import SCHEMA_VERSION, to_json
+from reports.results import Results
 from simulator.errors import InputError
 from simulator.gates import Verdict
 from simulator.measure.lines import RolloutLine, lines_of
@@ -59,8 +60,25 @@ def past_run(folder: Path) -> PastRun:
         folder,
         decoded(content, Summary, where),
         decoded(content, Verdict, where),
-        decoded(content, _Findings, where).findings,
+        findings_in(content, where),
     )
+
+
+def as_read_back(results: Results) -> Results:
+    """Return the results as they are once `report.json` has been written, which rounds, and read."""
+    content = to_json(results.summary, results.verdict, results.findings)
+    return Results(
+        decoded(content, Summary, REPORT),
+        decoded(content, Verdict, REPORT),
+        findings_in(content, REPORT),
+        results.detail,
+    )
+
+
+def findings_in(content: bytes, where: str) -> tuple[Finding, ...]:
+    """Return the findings of a report."""
+    found: _Findings = decoded(content, _Findings, where)
+    return found.findings
 
 
 def read_report(folder: Path) -> tuple[str, bytes, str]:

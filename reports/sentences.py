@@ -17,6 +17,7 @@ MOST_REASONS = 6
 _LONGER = 1.2  # how much longer than its ideal a step samples before that is worth a sentence
 _SOFT_ERRORS = 0.05  # models do ask for what does not exist: below this share, that is all it is
 _ENDPOINTS_NAMED = 2
+_DELAY_MS, _DELAY_SHARE = 5.0, 0.1  # a schedule delay below both is nobody's concern
 _TOLD_WITHOUT_ITS_GATE = ("rollouts.discarded", "rollouts.false_zero", "rollouts.groups_incomplete")
 
 _MEANING: dict[str, str] = {str(fault): meaning for fault, meaning in MEANING.items()}
@@ -41,6 +42,22 @@ def reasons(summary: Summary, verdict: Verdict) -> list[str]:
 def failed_gates(verdict: Verdict) -> list[GateResult]:
     """Return the gates that do not hold."""
     return [gate for gate in verdict.gates if not gate.ok]
+
+
+def endpoint_notes(endpoint: EndpointSummary) -> str:
+    """Return what a table of endpoints has no column for, "" where there is nothing."""
+    delay = endpoint.schedule_delay_ms.p99
+    late = delay > max(_DELAY_MS, _DELAY_SHARE * endpoint.service_ms.p99)
+    given_up = f", {count(endpoint.given_up)} given up on" if endpoint.given_up else ""
+    notes = (
+        enumerated(endpoint.faults),
+        f"{count(endpoint.retries)} retried{given_up}" if endpoint.retries or given_up else "",
+        counted(endpoint.soft_errors, "soft error") if endpoint.soft_errors else "",
+        f"{count(endpoint.unfinished)} unfinished" if endpoint.unfinished else "",
+        f"{count(endpoint.resent)} sent again on a fresh connection" if endpoint.resent else "",
+        f"left {duration_ms(delay)} late at p99, our doing" if late else "",
+    )
+    return "; ".join(filter(None, notes))
 
 
 # -- headlines -------------------------------------------------------------------------------------------

@@ -15,14 +15,14 @@ from rich.text import Text
 from reports.findings_terminal import told_in_full
 from reports.grading_terminal import grading_sections
 from reports.layout import BADGES, INDENT, WIDTH, aligned, block, files_line, hanging, header, section
+from reports.lived import worst_steps
 from reports.replay_terminal import replay_examples, replay_table
-from reports.sentences import headline, reasons
+from reports.sentences import endpoint_notes, headline, reasons
 from reports.text import (
     count,
     counted,
     duration,
     duration_ms,
-    enumerated,
     observed,
     plain,
     share,
@@ -37,7 +37,6 @@ MOST_ASSUMPTIONS = 6
 
 _LONGEST_NAME = 28
 _LONGEST_GATE = 48
-_DELAY_MS, _DELAY_SHARE = 5.0, 0.1  # a schedule delay below both is nobody's concern
 
 
 def render(
@@ -84,7 +83,7 @@ def _reasons(summary: Summary, verdict: Verdict) -> Iterator[RenderableType]:
 def _endpoints(summary: Summary) -> Iterator[RenderableType]:
     titles = header("endpoint", "calls", "p50", "p99", "max", "failed")
     lines = aligned([titles, *map(_endpoint_row, summary.endpoints)])
-    notes = ["", *map(_endpoint_notes, summary.endpoints)]
+    notes = ["", *map(endpoint_notes, summary.endpoints)]
     for line, note in zip(lines, notes, strict=True):
         yield block(line)
         if note:
@@ -107,27 +106,11 @@ def _failed(endpoint: EndpointSummary) -> Text:
     return Text(share(endpoint.error_rate), "bold red") if endpoint.faults else Text("none", "green")
 
 
-def _endpoint_notes(endpoint: EndpointSummary) -> str:
-    delay = endpoint.schedule_delay_ms.p99
-    late = delay > max(_DELAY_MS, _DELAY_SHARE * endpoint.service_ms.p99)
-    given_up = f", {count(endpoint.given_up)} given up on" if endpoint.given_up else ""
-    notes = (
-        enumerated(endpoint.faults),
-        f"{count(endpoint.retries)} retried{given_up}" if endpoint.retries or given_up else "",
-        counted(endpoint.soft_errors, "soft error") if endpoint.soft_errors else "",
-        f"{count(endpoint.unfinished)} unfinished" if endpoint.unfinished else "",
-        f"{count(endpoint.resent)} sent again on a fresh connection" if endpoint.resent else "",
-        f"left {duration_ms(delay)} late at p99, our doing" if late else "",
-    )
-    return "; ".join(filter(None, notes))
-
-
 # -- steps -----------------------------------------------------------------------------------------------
 
 
 def _steps(summary: Summary) -> Iterator[RenderableType]:
-    longest = sorted(summary.steps, key=lambda s: s.inflation or 0.0, reverse=True)[:MOST_STEPS]
-    shown = [step for step in summary.steps if step in longest]
+    shown = worst_steps(summary, MOST_STEPS)
     if not shown:
         return
     titles = header("step", "rollouts", "in flight", "calls/s", "sampling", "ideal", "longer")

@@ -18,7 +18,7 @@ from simulator.measure.summary import EndpointSummary, GraderSummary, StudySumma
 from simulator.metrics import ENDPOINT_METRICS, OF_THE_GRADER, OF_THE_RUN, Metric, Unit, Value
 from simulator.model import Finding
 
-_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt,
     "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
@@ -82,8 +82,14 @@ def parse_gates(
 
     GateError, naming what is known and `where` the gate was written, for the first wrong one.
     """
+    subjects = subjects_of(tools, grader)
+    return tuple(_parse(text, subjects, where) for text in texts)
+
+
+def subjects_of(tools: Sequence[str], grader: str | None) -> dict[str, dict[str, Metric]]:
+    """Return what a gate on a run of these endpoints can be about, with the metrics of each."""
     subjects = dict.fromkeys(_endpoint_subjects(tools, grader), ENDPOINT_METRICS)
-    return tuple(_parse(text, subjects | OF_THE_RUN | OF_THE_GRADER, where) for text in texts)
+    return subjects | OF_THE_RUN | OF_THE_GRADER
 
 
 def parse_study_gates(texts: Iterable[str], *, where: str = "gate") -> tuple[Gate, ...]:
@@ -101,21 +107,28 @@ def _parse(text: str, subjects: dict[str, dict[str, Metric]], where: str) -> Gat
     if match is None:
         raise GateError(f"`{text}` is no gate", where=where, remedy="write it like `search.p99 < 2s`")
     subject, name = match["subject"], match["metric"]
+    unit = known_metric(text, subject, name, subjects, where).unit
+    try:
+        bound = bound_of(unit, float(match["number"]), match["unit"])
+    except ValueError as error:
+        raise GateError(f"`{text}`: {error}", where=where) from None
+    return Gate(text.strip(), subject, name, unit, match["op"], bound)
+
+
+def known_metric(
+    text: str, subject: str, name: str, subjects: dict[str, dict[str, Metric]], where: str
+) -> Metric:
+    """Return the subject's metric; GateError about the gate `text` where there is none."""
     if subject not in subjects:
         remedy = f"known: {_list(subjects)}"
         raise GateError(f"`{text}`: unknown subject `{subject}`", where=where, remedy=remedy)
     if name not in subjects[subject]:
         remedy = f"known: {_list(subjects[subject])}"
         raise GateError(f"`{text}`: `{subject}` has no `{name}`", where=where, remedy=remedy)
-    unit = subjects[subject][name].unit
-    try:
-        bound = _bound(unit, float(match["number"]), match["unit"])
-    except ValueError as error:
-        raise GateError(f"`{text}`: {error}", where=where) from None
-    return Gate(text.strip(), subject, name, unit, match["op"], bound)
+    return subjects[subject][name]
 
 
-def _bound(expected: Unit, number: float, unit: str) -> float:
+def bound_of(expected: Unit, number: float, unit: str) -> float:
     """Return the bound in seconds, as a share, or as a number; ValueError saying what is wrong with it."""
     if expected == "time" and unit not in _TIME_UNITS:
         raise ValueError(f"a time needs a unit; one of {_list(_TIME_UNITS)}")
@@ -164,13 +177,20 @@ def _is_ruined(findings: Iterable[Finding]) -> bool:
 
 
 def _evaluate(gate: Gate, summary: Summary) -> GateResult:
-    if gate.subject in OF_THE_RUN:
-        metric = OF_THE_RUN[gate.subject][gate.metric]
-        return _result(gate, metric, metric.read(summary))
     if gate.subject in OF_THE_GRADER:
         return _of_grader(gate, summary.grader)
-    metric = ENDPOINT_METRICS[gate.metric]
-    return _result(gate, metric, metric.read(_endpoint_named(gate.subject, summary)))
+    metric = OF_THE_RUN.get(gate.subject, ENDPOINT_METRICS)[gate.metric]
+    return _result(gate, metric, observed_in(summary, gate.subject, gate.metric))
+
+
+def observed_in(summary: Summary, subject: str, name: str) -> Value:
+    """Return what a run observed of a known metric; None where it did not, or has no such endpoint."""
+    if subject in OF_THE_RUN:
+        return OF_THE_RUN[subject][name].read(summary)
+    if subject in OF_THE_GRADER:
+        return OF_THE_GRADER[subject][name].read(summary.grader)
+    endpoint = _endpoint_named(subject, summary)
+    return None if endpoint is None else ENDPOINT_METRICS[name].read(endpoint)
 
 
 def _of_grader(gate: Gate, grader: GraderSummary) -> GateResult:
@@ -179,12 +199,12 @@ def _of_grader(gate: Gate, grader: GraderSummary) -> GateResult:
 
 
 def _result(gate: Gate, metric: Metric, observed: Value) -> GateResult:
-    ok = not metric.needed if observed is None else _OPERATORS[gate.op](observed, gate.bound)
+    ok = not metric.needed if observed is None else OPERATORS[gate.op](observed, gate.bound)
     return GateResult(gate.expr, observed, gate.unit, ok)
 
 
-def _endpoint_named(subject: str, summary: Summary) -> EndpointSummary:
+def _endpoint_named(subject: str, summary: Summary) -> EndpointSummary | None:
     named = {endpoint.name: endpoint for endpoint in summary.endpoints}
     named |= {endpoint.kind: endpoint for endpoint in summary.endpoints if endpoint.kind == "grader"}
     named |= {"tools": summary.tools} if summary.tools is not None else {}
-    return named[subject]
+    return named.get(subject)

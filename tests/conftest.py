@@ -27,6 +27,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _a_cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what takes long to make, once for all programs that the tests start, out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _what_is_frozen_stays_so() -> Iterator[None]:
     """Keep a run from searching all that the tests before it left: that takes longer than the run."""
     with pytest.MonkeyPatch.context() as patch:

@@ -1,7 +1,7 @@
 """Imports go down only: the floors of the house, held by walking the sources.
 
 0  model errors faults redaction hosts findings   the nouns
-1  dialects plan measure grading gates metrics  decisions and counting: no clock, no socket, no trio
+1  dialects plan measure grading comparing gates metrics  decisions and counting: no clock, no socket, no trio
 2  job · reports · endpoints_mock       files · what a person reads · a server to practise on
 3  clock arrival timers · transport     time · the wire
 4  engine                               Trio
@@ -18,7 +18,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("simulator", "endpoints_mock", "reports", "scenarios")
 
 FLOOR_0 = {f"simulator.{room}" for room in ("model", "errors", "faults", "redaction", "hosts", "findings")}
-FLOOR_1 = {f"simulator.{room}" for room in ("dialects", "plan", "measure", "grading", "gates", "metrics")}
+FLOOR_1 = {
+    f"simulator.{room}"
+    for room in ("dialects", "plan", "measure", "grading", "comparing", "gates", "metrics")
+}
 CLOCKS = {"simulator.arrival", "simulator.clock", "simulator.timers"}
 TRANSPORT = {*CLOCKS, "simulator.transport"}
 WAITING = {"trio", "socket", "time", "httpx", "asyncio", "threading", "gevent", "ssl", "select", "httptools"}
@@ -33,11 +36,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "simulator.measure.summary",
         "simulator.measure.detail",
         "simulator.measure.histogram",
+        "simulator.measure.meters",
+        "simulator.measure.metering",
         "simulator.measure.lines",
         "simulator.measure.graded",
         "simulator.measure.recorded",
         "simulator.measure.replayed",
         "simulator.measure.checked",
+        "simulator.measure.comparison",
         "simulator.measure.trust",
         "simulator.gates",
         "simulator.metrics",

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from simulator.cli.output import Voice
 from simulator.errors import InputError
 from simulator.hosts import is_loopback
 from simulator.model import Endpoint
@@ -14,6 +15,8 @@ def ask_before_leaving(endpoints: Sequence[Endpoint], what: str, *, assume_yes: 
     """Return when all hosts are loopback, or the user agreed to send `what`; InputError otherwise."""
     outside = [endpoint for endpoint in endpoints if not is_loopback(endpoint.url)]
     if not outside:
+        return
+    if assume_yes and Voice.quiet:
         return
     for line in describe(outside, what):
         print(line, file=sys.stderr)

@@ -6,22 +6,36 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from simulator.cli.check import check
+from simulator.cli.compare import compare
 from simulator.cli.demo import demo
 from simulator.cli.exits import EXIT_INTERRUPTED, EXIT_UNUSABLE
 from simulator.cli.explain import explain
 from simulator.cli.grade import grade
 from simulator.cli.init import init
 from simulator.cli.mock import mock
+from simulator.cli.output import Voice
+from simulator.cli.report import report
 from simulator.cli.run import run
 from simulator.cli.traces import traces
 from simulator.errors import PreflightError
 
-COMMANDS: tuple[Callable[..., int], ...] = (check, grade, run, traces, demo, mock, init, explain)
+COMMANDS: tuple[Callable[..., int], ...] = (
+    check,
+    grade,
+    run,
+    compare,
+    report,
+    traces,
+    demo,
+    mock,
+    init,
+    explain,
+)
 
 HELP = """Plays the trainer of an agent reinforcement fine-tuning job against your endpoints.
 
@@ -47,6 +61,29 @@ def build_app() -> App:
     )
     for command in COMMANDS:
         app.command(command)
+
+    @app.meta.default
+    def speak(
+        *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+        quiet: Annotated[bool, Parameter(negative=())] = False,
+        no_color: Annotated[bool, Parameter(negative=())] = False,
+    ) -> Any:
+        """Run one of the commands.
+
+        Parameters
+        ----------
+        words
+            The command.
+        quiet
+            Say nothing but errors: the exit code and the files tell the rest.
+        no_color
+            Use no colours; NO_COLOR in the environment does the same.
+        """
+        Voice.quiet, Voice.plain = quiet, no_color
+        return app(words, exit_on_error=False, print_error=False)
+
+    app.meta.suppress_keyboard_interrupt = False
+    app.meta.group_parameters = Group("For all commands", sort_key=0)
     app.register_install_completion_command(name="--install-completion")
     return app
 
@@ -54,7 +91,7 @@ def build_app() -> App:
 def invoke(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; whatever the user can mend is one line on stderr."""
     try:
-        result: Any = build_app()(arguments, exit_on_error=False, print_error=False)
+        result: Any = build_app().meta(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         return _complain(f"{_one_line(str(error))} See `rft-preflight --help`.", EXIT_UNUSABLE)
     except PreflightError as error:

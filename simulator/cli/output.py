@@ -63,20 +63,33 @@ def _patient(stream: TextIO) -> IO[str]:
     return cast("IO[str]", Patient(stream))
 
 
+class Voice:
+    """How the command speaks: `quiet` says nothing but errors, `plain` has no colours."""
+
+    quiet = False
+    plain = False
+
+
 def stdout_console() -> Console:
     """Return the console for the report; where there is no terminal, lines are as long as they may be."""
-    return Console(file=_patient(sys.stdout), width=None if sys.stdout.isatty() else WIDTH)
+    return _console(sys.stdout, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def stderr_console() -> Console:
     """Return the console for the progress."""
-    return Console(file=_patient(sys.stderr))
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO, width: int | None = None) -> Console:
+    # Without colours, rich falls back to what the environment says, such as NO_COLOR.
+    no_color = True if Voice.plain else None
+    return Console(file=_patient(stream), width=width, no_color=no_color, quiet=Voice.quiet)
 
 
 @contextmanager
 def status(console: Console) -> Iterator[Callable[[str], None]]:
     """Give a function that shows what is being looked at; only a terminal shows it, and only for as long."""
-    if not console.is_interactive:
+    if not console.is_interactive or console.quiet:
         yield lambda _: None
         return
     with console.status("checking") as shown:

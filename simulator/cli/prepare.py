@@ -35,6 +35,8 @@ def whole_number(_type: object, tokens: Sequence[Token]) -> int:
 
 MOST_PROCESSES = 64
 MOST_REGRADED = 100_000
+MOST_PORT = 65_535
+MOST_WAIT_S = 3_600
 
 
 @Parameter(name="*")
@@ -72,6 +74,18 @@ class RunOptions:
     "What sends them: `http11` is the fast one, `httpx` knows proxies and HTTP/2; `auto` looks for a proxy."
     regrade: Annotated[int, Parameter(converter=whole_number)] = 0
     "Once the rollouts have ended, have so many graded again: do scores depend on the load?"
+    price_per_hour: float | None = None
+    "What an hour of training costs, in dollars: the report tells what slow endpoints add to each step."
+    prometheus_port: Annotated[int | None, Parameter(converter=whole_number)] = None
+    "Serve the run's metrics at this port of 127.0.0.1 while it goes on; 0 picks one."
+    prometheus_wait: float = 30.0
+    "Seconds to wait for a last scrape, once the report is written."
+    live: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    "Show the run on a page of this machine while it goes on."
+    live_port: Annotated[int, Parameter(converter=whole_number)] = 0
+    "The page's port of 127.0.0.1; 0 picks one."
+    otel: Annotated[bool, Parameter(negative=(), show_default=False)] = False
+    "Send the run's metrics by OpenTelemetry, to where OTEL_EXPORTER_OTLP_ENDPOINT says, once it is over."
     skip_checks: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     "Play at once, without `check`'s look at files and endpoints."
     yes: Annotated[bool, Parameter(negative=(), show_default=False)] = False
@@ -110,6 +124,7 @@ def prepare(target: str, options: RunOptions, environ: Mapping[str, str]) -> Pre
         raise InputError(problem, where="--regrade", remedy="mend the option")
     if options.regrade and scenario.job.grader.endpoint is None:
         raise InputError("needs a grader behind an endpoint", where="--regrade", remedy="leave it out")
+    _refuse_unobservable(options)
     endpoints = endpoints_of(scenario.job)
     transport = choose(options.transport, routes_of(endpoints, scenario.rules), environ)
     now = datetime.now(UTC)
@@ -129,11 +144,27 @@ def prepare(target: str, options: RunOptions, environ: Mapping[str, str]) -> Pre
         started_at=now.isoformat(timespec="seconds"),
         run_key=secrets.token_hex(16),
         digests=replay is not None,
+        observed=options.live or options.prometheus_port is not None,
         notes=_notes(scenario, replay),
     )
     out = options.out or Path("out") / f"{scenario.name}-{now:%Y%m%d-%H%M%S}"
     processes = _processes(options.processes, scenario, phases)
     return Prepared(scenario, setup, transport.make, processes, gates, out, embedded, replay)
+
+
+def _refuse_unobservable(options: RunOptions) -> None:
+    for option, most, value in (
+        ("--prometheus-port", MOST_PORT, options.prometheus_port),
+        ("--live-port", MOST_PORT, options.live_port),
+        ("--prometheus-wait", MOST_WAIT_S, options.prometheus_wait),
+    ):
+        problem = None if value is None else range_problem((0, most), value)
+        if problem:
+            raise InputError(problem, where=option, remedy="mend the option")
+    if options.live_port and not options.live:
+        raise InputError(
+            "is the port of a page that nobody asked for", where="--live-port", remedy="add --live"
+        )
 
 
 def _notes(scenario: Scenario, replay: Replay | None) -> tuple[str, ...]:
@@ -176,6 +207,7 @@ def _overrides(options: RunOptions) -> Overrides:
         steps=options.steps,
         time_scale=options.time_scale,
         seed=options.seed,
+        price_per_hour=options.price_per_hour,
         gates=options.gate,
         traces=_traces(options.traces),
         as_recorded=options.as_recorded,

@@ -2,52 +2,47 @@
 
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
-from pathlib import Path
 
+import msgspec
 import trio
+from rich.console import Console
 from rich.text import Text
 
-from reports.files import write_reports
 from reports.findings_terminal import render_findings
 from reports.progress import progress
 from reports.reading import JOURNAL
-from reports.results import Results
-from reports.terminal import render
 from simulator.checks.conduct import Orders
 from simulator.cli.afterwards import (
     asked_afterwards,
     compare_with_recording,
-    findings_about_rewards,
     grade_afterwards,
     is_wanted,
 )
 from simulator.cli.check import show
 from simulator.cli.consent import ask_before_leaving, volume
 from simulator.cli.examine import PROBES, Examined, examine
-from simulator.cli.exits import EXIT_CODES, EXIT_INTERRUPTED
+from simulator.cli.observing import Observer, observing
+from simulator.cli.otel import refuse_without_otel
 from simulator.cli.output import (
     make_folder,
     status,
     stderr_console,
-    stdout_console,
     undisturbed,
     writing,
 )
 from simulator.cli.prepare import Prepared, RunOptions, prepare
+from simulator.cli.repeating import command_of, settings_of
+from simulator.cli.telling import tell
 from simulator.cli.worker import Brief, work
 from simulator.clock import SharedClock
 from simulator.engine.crew import Crew
 from simulator.engine.journal import Journal
 from simulator.engine.session import conduct, conduct_in_processes
 from simulator.engine.shard import Tools
-from simulator.errors import InputError, PreflightError
-from simulator.gates import judge
-from simulator.measure.detail import Detail, detail_of
-from simulator.measure.lines import lines_of
-from simulator.measure.summary import Summary
+from simulator.measure.summary import Snapshot, Summary
 from simulator.model import Finding
 from simulator.plan.trainer import endpoints_of
 from simulator.redaction import redactor
@@ -66,17 +61,25 @@ def run(target: str, /, options: RunOptions = _DEFAULTS) -> int:
         A bundled scenario's name (`finqa`), a scenario TOML, or a job's JSON.
     """
     prepared = prepare(target, options, os.environ)
+    if options.otel:
+        refuse_without_otel()
     asked = [*endpoints_of(prepared.setup.job), *asked_afterwards(prepared)]
     what = volume(prepared.setup.phases) + ("" if options.skip_checks else f" after {PROBES}")
     ask_before_leaving(asked, what, assume_yes=options.yes)
+    console = stderr_console()
     with ExitStack() as stack:
+        observer = stack.enter_context(observing(prepared, options, partial(_say, console)))
         if prepared.embedded is not None:
             stack.enter_context(prepared.embedded.serving())
         examined = None if options.skip_checks else _examine(prepared)
         if examined is not None and (examined.failed or examined.interrupted):
             return _refuse(examined, prepared)
         findings = examined.findings if examined else ()
-        return _play(prepared, target, options, findings)
+        return _play(prepared, target, options, findings, console=console, observer=observer)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(Text(line), soft_wrap=True)
 
 
 def _refuse(examined: Examined, prepared: Prepared) -> int:
@@ -99,14 +102,23 @@ def _examine(prepared: Prepared) -> Examined:
     return examined
 
 
-def _play(prepared: Prepared, target: str, options: RunOptions, findings: Sequence[Finding]) -> int:
+def _play(
+    prepared: Prepared,
+    target: str,
+    options: RunOptions,
+    findings: Sequence[Finding],
+    *,
+    console: Console,
+    observer: Observer | None,
+) -> int:
     _allow_many_connections()
     make_folder(prepared.out)
     with ExitStack() as stack:
         with writing(prepared.out / JOURNAL):
             journal = stack.enter_context(Journal(prepared.out / JOURNAL))
         stack.enter_context(undisturbed())
-        with progress(stderr_console()) as watch:
+        with progress(console) as show:
+            watch = show if observer is None else partial(_watch, (show, observer.tell))
             redact = redactor(prepared.scenario.secrets)
             if prepared.processes == 1:
                 tools = Tools(prepared.make_transport, journal, redact)
@@ -116,7 +128,22 @@ def _play(prepared: Prepared, target: str, options: RunOptions, findings: Sequen
                 crew = Crew(prepared.processes, partial(work, brief), redact)
                 playing = partial(conduct_in_processes, prepared.setup, journal, watch, crew)
             summary = trio.run(playing, clock=SharedClock())
-        return _tell(prepared, _graded(prepared, summary, options), findings)
+        told = msgspec.structs.replace(
+            _graded(prepared, summary, options),
+            command=redact(command_of(target, options, prepared.setup.seed)),
+            settings=settings_of(prepared),
+            price_per_hour=prepared.scenario.price_per_hour,
+        )
+        try:
+            return tell(prepared, told, findings, otel=options.otel)
+        finally:
+            if observer is not None:
+                observer.over(prepared.out, options.prometheus_wait)
+
+
+def _watch(watchers: Sequence[Callable[[Snapshot], None]], snapshot: Snapshot) -> None:
+    for watch in watchers:
+        watch(snapshot)
 
 
 def _graded(prepared: Prepared, summary: Summary, options: RunOptions) -> Summary:
@@ -142,40 +169,6 @@ def _brief(prepared: Prepared, target: str, options: RunOptions) -> Brief:
         prepared.setup.run_key,
         prepared.out / JOURNAL,
     )
-
-
-def _tell(prepared: Prepared, summary: Summary, findings: Sequence[Finding]) -> int:
-    """Write the reports and print one of them, whatever the disk says; return the exit code."""
-    known = {finding.code for finding in findings}
-    about_rewards = [
-        finding
-        for finding in findings_about_rewards(summary, prepared.scenario.job.grader.name)
-        if finding.code not in known
-    ]
-    findings = (*findings, *about_rewards)
-    verdict = judge(prepared.gates, summary, findings)
-    results = Results(summary, verdict, findings, _detail(prepared.out / JOURNAL))
-    written, refusal = [JOURNAL], None
-    try:
-        with writing(prepared.out):
-            written += write_reports(prepared.out, results)
-    except InputError as error:
-        refusal = error
-    stdout_console().print(render(summary, verdict, written, prepared.out, about_rewards))
-    if refusal is not None:
-        raise refusal
-    if summary.failure:
-        raise PreflightError(summary.failure)
-    return EXIT_INTERRUPTED if summary.interrupted else EXIT_CODES[verdict.verdict]
-
-
-def _detail(journal: Path) -> Detail | None:
-    """Return what pictures are drawn from; None where the journal cannot be read."""
-    try:
-        with journal.open("rb") as file:
-            return detail_of(lines_of(file, str(journal)))
-    except (OSError, InputError):
-        return None
 
 
 def _allow_many_connections() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import trio
 
+from simulator.measure.meters import Meters, together
 from simulator.measure.summary import Snapshot
 from simulator.plan.schedule import Phase
 
@@ -15,13 +16,17 @@ _NOTICE_S = 0.05
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """How far a shard is: rollouts that ended and are in flight, attempts and faults, since the run began."""
+    """How far a shard is: rollouts that ended and are in flight, attempts and faults, since the run began.
+
+    `meters` are there now and then, in a run that is observed.
+    """
 
     ended: int = 0
     discarded: int = 0
     in_flight: int = 0
     attempts: int = 0
     faults: dict[str, int] = {}
+    meters: Meters | None = None
 
 
 class Lead:
@@ -30,6 +35,7 @@ class Lead:
     def __init__(self, phases: Sequence[Phase], steps: int, shards: int) -> None:
         self._phases, self._steps = phases, steps
         self._pulses = {shard: Pulse() for shard in range(shards)}
+        self._meters: dict[int, Meters] = {}
         self._playing = set(self._pulses)
         self._waiting: dict[int, trio.Event] = {}
         self._next, self._begins = 0, 0.0
@@ -73,6 +79,8 @@ class Lead:
     def pulse(self, shard: int, pulse: Pulse) -> None:
         """Take note of how far a shard is."""
         self._pulses[shard] = pulse
+        if pulse.meters is not None:
+            self._meters[shard] = pulse.meters
 
     def ended(self, shard: int) -> None:
         """Take note that a shard will not come to any further phase."""
@@ -109,7 +117,14 @@ class Lead:
             calls_per_s=self._rate(now, sum(pulse.attempts for pulse in pulses)),
             faults=dict(sum((Counter(pulse.faults) for pulse in pulses), Counter[str]())),
             left_s=_left_s(phase, now - self._entered, ended),
+            meters=self._metered(phase),
         )
+
+    def _metered(self, phase: Phase) -> Meters | None:
+        if not self._meters:
+            return None
+        meters = together(self._meters.values())
+        return msgspec.structs.replace(meters, step=phase.step, planned=planned_rollouts(self._phases))
 
     def _rate(self, now: float, attempts: int) -> float:
         self._attempts.append((now, attempts))
@@ -133,6 +148,12 @@ class Seat:
     def pulse(self, pulse: Pulse) -> None:
         """Take note of how far the shard is."""
         self._lead.pulse(self._shard, pulse)
+
+
+def planned_rollouts(phases: Sequence[Phase]) -> int | None:
+    """Return the rollouts that a schedule asks for; None where time may end a phase."""
+    planned = [phase.planned for phase in phases if phase.planned is not None and phase.duration_s is None]
+    return sum(planned) if len(planned) == len(phases) else None
 
 
 def _left_s(phase: Phase, elapsed_s: float, ended: int) -> float | None:

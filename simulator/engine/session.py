@@ -7,7 +7,7 @@ import trio
 
 from simulator.engine.crew import Crew
 from simulator.engine.journal import Journal
-from simulator.engine.lead import Lead, Seat
+from simulator.engine.lead import Lead, Seat, planned_rollouts
 from simulator.engine.shard import Played, Setup, Tools, play
 from simulator.errors import InputError
 from simulator.measure.graded import Learnability
@@ -121,8 +121,8 @@ def _learnability(setup: Setup, tally: Tally) -> Learnability | None:
 
 def _planned(phases: Sequence[Phase], tally: Tally) -> int:
     """Return the rollouts the schedule asks for; where time may end a phase, those that were started."""
-    planned = [phase.planned for phase in phases if phase.planned is not None and phase.duration_s is None]
-    return sum(planned) if len(planned) == len(phases) else tally.started
+    planned = planned_rollouts(phases)
+    return tally.started if planned is None else planned
 
 
 def _load_summary(setup: Setup) -> LoadSummary:

@@ -1,5 +1,6 @@
 """What one process plays: its share of the groups, from the first connection to the last count."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -15,6 +16,8 @@ from simulator.engine.monitor import Monitor
 from simulator.engine.run import Hooks, Plan, Run
 from simulator.errors import InputError, PreflightError
 from simulator.measure.lines import LineWriter
+from simulator.measure.metering import meters_of_tally
+from simulator.measure.meters import Meters
 from simulator.measure.tally import Tally
 from simulator.measure.trust import GeneratorSample
 from simulator.model import Job, Load, TrainerRules, Transcript
@@ -27,13 +30,15 @@ from simulator.timers import Timers
 from simulator.transport.base import Route, Transport, routes_of
 
 _PULSE_S = 0.25
+_METERED_EVERY_S = 1.0
 
 
 class Setup(msgspec.Struct, frozen=True):
     """All that a run needs to know before it starts.
 
     `started_at` is ISO 8601, UTC; `transport` says which one is used, and why; `digests` that outputs will be
-    compared with those of a recording. `notes` come first among the report's assumptions.
+    compared with those of a recording; `observed` that somebody watches the run's meters. `notes` come first
+    among the report's assumptions.
     """
 
     scenario: str
@@ -49,6 +54,7 @@ class Setup(msgspec.Struct, frozen=True):
     run_key: str
     transport: str = ""
     digests: bool = False
+    observed: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -109,6 +115,7 @@ class _Shard:
             make_pacer=tools.make_pacer,
         )
         self._endpoints, self._digests = trainer.endpoints, setup.digests
+        self._observed, self._metered_at = setup.observed, -math.inf
         self._writer: LineWriter
         self._transport = tools.make_transport(routes_of(trainer.endpoints, setup.rules), timers)
         plan = Plan(trainer, tuple(phases), setup.make_policy, setup.seed)
@@ -137,7 +144,7 @@ class _Shard:
         self._lead.pulse(self._pulse())
         begin = await self._lead.begin()
         if not self._tally.started:
-            self._tally.origin = begin
+            self._tally.origin = self._metered_at = begin
             self._writer = LineWriter(self._endpoints, begin, self._tools.redact, digests=self._digests)
             self._monitor = Monitor()  # what came before was no part of the run
             self._nursery.start_soon(self._monitor.watch)
@@ -173,4 +180,12 @@ class _Shard:
             in_flight=self._run.in_flight,
             attempts=sum(endpoint.attempts for endpoint in endpoints),
             faults=dict(sum((Counter(endpoint.faults) for endpoint in endpoints), Counter[str]())),
+            meters=self._meters(),
         )
+
+    def _meters(self) -> Meters | None:
+        now = trio.current_time()
+        if not self._observed or now < self._metered_at:
+            return None
+        self._metered_at = now + _METERED_EVERY_S
+        return meters_of_tally(self._tally, self._endpoints)

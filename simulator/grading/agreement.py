@@ -9,8 +9,10 @@ from simulator.grading import ranks, reliability
 from simulator.grading.ordering import SAME, order_counts, same_side
 from simulator.grading.reliability import Pair, Table, Units, ratio
 from simulator.grading.resampling import Floats, Grouped, Ints, Resampling, grouped
-from simulator.measure.graded import Agreement, Confusion, Estimate, Misses, OrderPairs
+from simulator.measure.graded import Agreement, Confusion, Estimate, Misses, OrderPairs, ScorePair
 
+MOST_PAIRS = 500
+GRID = 25
 NO_MISSES = Misses(0, {})
 
 
@@ -61,9 +63,24 @@ def agreement(
         order_pairs=OrderPairs(*map(int, order.sum(0))),
         grader_misses=grader_misses,
         reference_misses=reference_misses,
+        scores=_pairs(x, y),
         **estimates,
         **rank_estimates,
     )
+
+
+def _pairs(x: Floats, y: Floats) -> tuple[ScorePair, ...]:
+    """Return the pairs with their numbers; more than MOST_PAIRS are moved to a grid of GRID x GRID."""
+    found, times = np.unique(np.stack([x, y], axis=1), axis=0, return_counts=True)
+    if len(found) > MOST_PAIRS:
+        low = min(x.min(), y.min())
+        step = (max(x.max(), y.max()) - low) / GRID
+        found, times = np.unique(
+            np.stack([low + np.round((scores - low) / step) * step for scores in (x, y)], axis=1),
+            axis=0,
+            return_counts=True,
+        )
+    return tuple(ScorePair(float(a), float(b), int(n)) for (a, b), n in zip(found, times, strict=True))
 
 
 def _confusion(compared: Compared, x: Floats, y: Floats) -> tuple[Floats, Floats, Floats, Floats]:

@@ -20,10 +20,11 @@ from simulator.job.scenariofile import (
     parse_endpoints,
     parse_scenario,
 )
-from simulator.job.settings import RANGES, SEED, range_problem
+from simulator.job.settings import PRICE, RANGES, SEED, range_problem
 from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import read_toml
 from simulator.job.target import resolve
+from simulator.measure.summary import PRICE_PER_HOUR
 from simulator.model import Grader, GradeSettings, Hyperparameters, Item, Job, Load, Split, TrainerRules
 from simulator.plan.replay import ReplaySettings
 
@@ -50,6 +51,7 @@ class Overrides(msgspec.Struct, frozen=True):
     steps: int | None = None
     time_scale: float | None = None
     seed: int | None = None
+    price_per_hour: float | None = None
     gates: tuple[str, ...] | None = None
     traces: tuple[str, ...] = ()
     as_recorded: bool = False
@@ -85,6 +87,7 @@ class Scenario(msgspec.Struct, frozen=True):
     check: CheckSettings
     graders: dict[str, Grader]
     grade: GradeSettings
+    price_per_hour: float = PRICE_PER_HOUR
 
     @property
     def splits(self) -> tuple[tuple[Split, str, tuple[Item, ...]], ...]:
@@ -142,6 +145,7 @@ def load_scenario(
         check=scenario.check if scenario else CheckSettings(),
         graders=graders,
         grade=scenario.grade if scenario else GradeSettings(),
+        price_per_hour=_price(scenario, overrides),
     )
 
 
@@ -248,6 +252,14 @@ def _check_load(
         if overrides.as_recorded or scenario is None:
             raise InputError(message, where="--as-recorded", remedy=remedy)
         raise scenario.toml.fail("load", "mode", message, remedy)
+
+
+def _price(scenario: ScenarioFile | None, overrides: Overrides) -> float:
+    if overrides.price_per_hour is None:
+        return scenario.price_per_hour if scenario else PRICE_PER_HOUR
+    if problem := range_problem(PRICE, overrides.price_per_hour):
+        raise InputError(problem, where="--price-per-hour", remedy="mend the option")
+    return overrides.price_per_hour
 
 
 def _seed(scenario: ScenarioFile | None, overrides: Overrides) -> int:

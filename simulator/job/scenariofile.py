@@ -7,9 +7,10 @@ import msgspec
 
 from simulator.errors import InputError
 from simulator.job.document import listed
-from simulator.job.settings import SEED, missing_setting, range_problem, range_problems
+from simulator.job.settings import PRICE, SEED, missing_setting, range_problem, range_problems
 from simulator.job.strictjson import printable, quoted
 from simulator.job.tables import TomlFile
+from simulator.measure.summary import PRICE_PER_HOUR
 from simulator.model import GradeSettings, Load, TrainerRules
 from simulator.plan.distribution import parse_distribution
 from simulator.plan.replay import ReplaySettings
@@ -77,6 +78,7 @@ class ScenarioFile(msgspec.Struct, frozen=True):
     train: str | None
     valid: str | None
     seed: int
+    price_per_hour: float
     policy: str | None
     gates: tuple[str, ...] | None
     load: Load
@@ -92,6 +94,7 @@ class _Top(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train: str | None = None
     valid: str | None = None
     seed: int = 0
+    price_per_hour: float = PRICE_PER_HOUR
     policy: str | None = None
     gates: tuple[str, ...] | None = None
     endpoints: dict[str, Any] | None = None
@@ -117,6 +120,8 @@ def parse_scenario(toml: TomlFile) -> ScenarioFile:
     top = toml.convert("", toml.value, _Top)
     if problem := range_problem(SEED, top.seed):
         raise toml.fail("", "seed", f"seed {problem}", "mend the value")
+    if problem := range_problem(PRICE, top.price_per_hour):
+        raise toml.fail("", "price_per_hour", f"price_per_hour {problem}", "mend the value")
     load = toml.convert("load", {k: None if v == NO_LIMIT else v for k, v in top.load.items()}, Load)
     rules = toml.convert("trainer", top.trainer, TrainerRules)
     _check_ranges(toml, "load", load)
@@ -134,6 +139,7 @@ def parse_scenario(toml: TomlFile) -> ScenarioFile:
         train=top.train,
         valid=top.valid,
         seed=top.seed,
+        price_per_hour=top.price_per_hour,
         policy=top.policy,
         gates=top.gates,
         load=load,

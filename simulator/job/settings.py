@@ -24,6 +24,7 @@ _RETRIES = (0, 100)
 _BYTES = (1, 1_000_000_000)
 
 SEED: Range = (0, 2**63 - 1)
+PRICE: Range = (0, 1_000_000)
 
 RANGES: dict[type[msgspec.Struct], dict[str, Range]] = {
     Load: {

@@ -50,14 +50,14 @@ class Detail:
         """Return the first rollouts that were discarded, in the order they ended."""
         return [line for _, _, line in sorted(self._discarded, key=lambda kept: kept[:2], reverse=True)]
 
-    def add(self, line: RolloutLine, shift_s: float = 0.0) -> None:
-        """Add a rollout of a run that began `shift_s` seconds after the first."""
+    def add(self, line: RolloutLine) -> None:
+        """Add a rollout."""
         self.rollouts += 1
         for turn in line.turns:
             for call in turn:
-                self._add_call(call, shift_s)
+                self._add_call(call)
         if line.grade is not None:
-            self._add_call(line.grade, shift_s)
+            self._add_call(line.grade)
         if line.state in {"graded", "ungraded"}:
             self.calls[sum(map(len, line.turns))] += 1
             _keep(self._longest, line.ended_ms - line.started_ms, self.rollouts, line)
@@ -67,14 +67,14 @@ class Detail:
             score = line.score if len(self.scores) < MOST_SCORES else round(line.score, 2)
             self.scores[score] += 1
 
-    def _add_call(self, call: CallLine, shift_s: float) -> None:
+    def _add_call(self, call: CallLine) -> None:
         bins, bin_s = self.service[call.endpoint], self.bin_s
         for attempt in call.attempts:
-            piece = int((attempt.done_ms / 1000 + shift_s) / bin_s)
+            piece = int(attempt.done_ms / 1000 / bin_s)
             if piece >= MOST_BINS:
                 self._coarsen(piece)
                 bins, bin_s = self.service[call.endpoint], self.bin_s
-                piece = int((attempt.done_ms / 1000 + shift_s) / bin_s)
+                piece = int(attempt.done_ms / 1000 / bin_s)
             fault = attempt.fault
             if fault is not None:
                 if fault != Fault.UNFINISHED:

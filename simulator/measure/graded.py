@@ -66,6 +66,14 @@ class Misses(msgspec.Struct, frozen=True):
         return sum(count for reason, count in self.reasons.items() if reason.startswith("format: "))
 
 
+class ScorePair(msgspec.Struct, frozen=True, array_like=True):
+    """How many samples have this score by the grader, and that one by what it is compared with."""
+
+    grader: float
+    reference: float
+    count: int
+
+
 class Agreement(msgspec.Struct, frozen=True):
     """How far two sets of scores of the same samples agree.
 
@@ -73,7 +81,8 @@ class Agreement(msgspec.Struct, frozen=True):
     Kendall's coefficients are computed from. `order` is the share of pairs of rollouts of one group that both
     rank alike, of those that either ranks; `sign` the share of rollouts whose score lies on the same side of
     its group's mean, or on it, by both. `grader_misses` are samples that the other passes and the grader
-    fails, `reference_misses` the opposite.
+    fails, `reference_misses` the opposite. `scores` are the pairs themselves, to be drawn: where there are
+    too many different ones, those that lie close together are taken for one.
     """
 
     pairs: int
@@ -101,6 +110,7 @@ class Agreement(msgspec.Struct, frozen=True):
     order_pairs: OrderPairs
     grader_misses: Misses
     reference_misses: Misses
+    scores: tuple[ScorePair, ...] = ()
 
 
 class Repeatability(msgspec.Struct, frozen=True):

@@ -1,7 +1,9 @@
 """Durations in an HDR histogram: microseconds to an hour, three significant digits."""
 
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from operator import add
 
 from hdrh.histogram import HdrHistogram
@@ -12,8 +14,8 @@ _SIGNIFICANT_DIGITS = 3
 _KEPT_BITS = 11  # of a longer number of microseconds: the library's own rule for three significant digits
 _EXACT_BELOW = 1 << _KEPT_BITS
 _HALF = 1 << _KEPT_BITS - 1
-_INDICES = (HIGHEST_US.bit_length() - _KEPT_BITS) * _HALF + _EXACT_BELOW
-_NOTHING = bytes(_INDICES * array("Q").itemsize)
+BUCKETS = (HIGHEST_US.bit_length() - _KEPT_BITS) * _HALF + _EXACT_BELOW
+_NOTHING = bytes(BUCKETS * array("Q").itemsize)
 _EMPTY = HdrHistogram(LOWEST_US, HIGHEST_US, _SIGNIFICANT_DIGITS)
 
 
@@ -27,9 +29,20 @@ def bucket_of(microseconds: int) -> int:
 
 def middle_us(index: int) -> int:
     """Return the microseconds in the middle of a bucket."""
-    dropped_bits = max(0, index // _HALF - 1)
-    lowest = index - dropped_bits * _HALF << dropped_bits
-    return lowest + (1 << dropped_bits >> 1)
+    return _lowest_us(index) + (1 << _dropped_bits(index) >> 1)
+
+
+def _dropped_bits(index: int) -> int:
+    return max(0, index // _HALF - 1)
+
+
+def _lowest_us(index: int) -> int:
+    dropped_bits = _dropped_bits(index)
+    return index - dropped_bits * _HALF << dropped_bits
+
+
+def _highest_us(index: int) -> int:
+    return _lowest_us(index) + (1 << _dropped_bits(index)) - 1
 
 
 class Histogram:
@@ -85,13 +98,32 @@ class Histogram:
             seconds -= interval_s
 
     @property
+    def buckets(self) -> memoryview:
+        """Return how many durations are in each bucket, as 64-bit numbers: a view, for a quick look."""
+        return memoryview(self._counts).toreadonly()
+
+    @property
     def count(self) -> int:
         """Return how many durations were recorded."""
         return sum(self._counts)
 
     def percentile_ms(self, percentile: float) -> float:
         """Return the duration in ms that `percentile` percent (0 to 100) do not exceed; 0 when empty."""
-        return float(self._read().get_value_at_percentile(percentile)) / 1000 if self.count else 0.0
+        return self.percentiles_ms([percentile])[0]
+
+    def percentiles_ms(self, percentiles: Sequence[float]) -> list[float]:
+        """Return the durations in ms that so many percent (0 to 100) do not exceed; zeros when empty."""
+        # The library walks all buckets for each percentile, in milliseconds: here once, for all of them.
+        up_to = list(accumulate(self._counts))
+        total = up_to[-1]
+        if not total:
+            return [0.0] * len(percentiles)
+        wanted = [max(1, int(min(percentile, 100.0) * total / 100 + 0.5)) for percentile in percentiles]
+        found = [bisect_left(up_to, count) for count in wanted]
+        return [
+            (_highest_us(index) if percentile else _lowest_us(index)) / 1000
+            for index, percentile in zip(found, percentiles, strict=True)
+        ]
 
     @property
     def min_ms(self) -> float:
@@ -139,7 +171,7 @@ class Histogram:
             raise ValueError("no histogram in HdrHistogram's compressed form") from error
         for index, count in enumerate(counts):
             if count:
-                if index >= _INDICES or count < 0:
+                if index >= BUCKETS or count < 0:
                     raise ValueError("a histogram of another range")
                 histogram._counts[index] = count
         return histogram

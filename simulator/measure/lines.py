@@ -11,7 +11,7 @@ import msgspec
 
 from simulator.errors import InputError
 from simulator.measure.digest import digest_of
-from simulator.model import Endpoint, Outcome, PhaseKind, ToolCall, Transcript
+from simulator.model import Endpoint, Outcome, PhaseKind, RolloutState, ToolCall, Transcript
 
 SHOWN_CHARS = 200
 _LONGEST_SECRET = 4096  # cut only after redaction, or a secret at the edge would lose its recognisable end
@@ -32,7 +32,8 @@ class AttemptLine(msgspec.Struct, gc=False):
 class CallLine(msgspec.Struct, gc=False, omit_defaults=True):
     """One call of a tool or the grader; `output` is cut to SHOWN_CHARS, `output_chars` its real length.
 
-    `output_digest` is there where a recording was replayed: see `measure.digest`.
+    `output_digest` is there where a recording was replayed: see `measure.digest`. `given_up` tells that the
+    trainer discards the rollout for it.
     """
 
     endpoint: str
@@ -45,6 +46,7 @@ class CallLine(msgspec.Struct, gc=False, omit_defaults=True):
     violations: tuple[str, ...]
     attempts: list[AttemptLine]
     output_digest: str | None = None
+    given_up: bool = False
 
 
 class RolloutLine(msgspec.Struct, gc=False):
@@ -59,7 +61,7 @@ class RolloutLine(msgspec.Struct, gc=False):
     item_line: int
     split: str
     trace_id: str
-    state: str
+    state: RolloutState
     reason: str
     score: float | None
     answer: str
@@ -178,6 +180,8 @@ class LineWriter:
             outcome.soft_error,
             outcome.violations,
             attempts,
+            None,
+            outcome.fatal,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from simulator.measure.graded import Agreement, Learnability, LoadShift, Repeatability, WorkerShift
+from simulator.measure.meters import Meters
 from simulator.measure.replayed import ReplaySummary
 from simulator.measure.trust import GeneratorSummary
 from simulator.model import EndpointKind
@@ -225,7 +226,8 @@ class StudySummary(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """A moment of a run in progress, for those who watch. `planned`, `ended` and `in_flight` count rollouts.
 
-    `planned` and `left_s` are None where only time ends the phase, or nothing can be said yet.
+    `planned` and `left_s` are None where only time ends the phase, or nothing can be said yet; `meters`, of
+    the whole run, where nobody asked for them. They are up to a second older than the rest.
     """
 
     elapsed_s: float
@@ -239,3 +241,4 @@ class Snapshot(msgspec.Struct, frozen=True):
     calls_per_s: float
     faults: dict[str, int]
     left_s: float | None
+    meters: Meters | None = None

@@ -357,14 +357,20 @@ class Tally:
             )
         )
 
-    def add_record(self, record: RolloutRecord) -> None:
-        """Count a rollout that was started and has ended, but not its calls' outcomes."""
+    def add_record(self, record: RolloutRecord, *, scattered: bool = False) -> None:
+        """Count a rollout that was started and has ended, but not its calls' outcomes.
+
+        `scattered` rollouts of a group may come after those of later ones, as recorded ones do anyway.
+        """
         phase = self.phases.get((record.step, record.kind))
         if phase is None:
             phase = self.phases[record.step, record.kind] = RolloutTally()
         phase.add(record)
-        is_recorded = record.kind == "recorded"
-        self.groups.add_ended(record.group, completed=record.state in COMPLETED, scattered=is_recorded)
+        self.groups.add_ended(
+            record.group,
+            completed=record.state in COMPLETED,
+            scattered=scattered or record.kind == "recorded",
+        )
         if record.kind in LAID_OUT:
             self.rollouts.append(record)
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from reports.files import REPORTS
 from tests.cli.jobs import write_job
 from tests.servers import obliging, plain_server
 
@@ -74,7 +75,7 @@ def test_impatience_costs_nothing_that_was_measured(steady_run, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in "".join(process.said)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"report.json", "junit.xml", "rollouts.jsonl"}
+    assert names == {*REPORTS, "rollouts.jsonl"}
     assert json.loads((tmp_path / "out" / "report.json").read_text())["verdict"] in {"invalid", "fail"}
 
 

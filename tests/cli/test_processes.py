@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from reports.files import REPORTS
 from simulator.cli.main import invoke
 from tests.cli.jobs import write_job
 from tests.cli.test_run import report_in, rollouts_in, without_times_and_ids
@@ -282,7 +283,7 @@ def terminate_as_a_service_manager_does(run):
 def test_an_interrupted_run_of_two_processes_writes_all_and_leaves_none_behind(tmp_path, end):
     run = Endless(tmp_path, end)
     assert (run.code, len(run.workers), run.survived) == (130, 2, 0), run.err
-    assert {path.name for path in run.out.iterdir()} == {"report.json", "junit.xml", "rollouts.jsonl"}
+    assert {path.name for path in run.out.iterdir()} == {*REPORTS, "rollouts.jsonl"}
     report = report_in(run.out)
     assert (report["interrupted"], report["generator"]["processes"]) == (True, 2)
     assert lost(report) == []

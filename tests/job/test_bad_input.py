@@ -202,7 +202,7 @@ TOMLS = {
         TOML.replace("[trainer]", "[rules]"),
         (
             'scenario.toml:10: unknown key "rules"; known: check, endpoints, gates, grade, graders, job, '
-            "load, policies, policy, seed, train, trainer, valid"
+            "load, policies, policy, price_per_hour, seed, train, trainer, valid"
         ),
     ),
     "excluded from the check": (

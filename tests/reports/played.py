@@ -7,6 +7,7 @@ import msgspec
 from simulator.faults import Fault
 from simulator.gates import Verdict, default_gates, judge, parse_gates
 from simulator.measure.histogram import Histogram
+from simulator.measure.lines import LineWriter, RolloutLine
 from simulator.measure.summarise import RunFacts, summarise
 from simulator.measure.summary import LoadSummary, Summary
 from simulator.measure.tally import Tally
@@ -40,6 +41,8 @@ class Played:
 
     def __init__(self, targets: Sequence[Endpoint] = ENDPOINTS) -> None:
         self.targets, self.tally, self.index = targets, Tally(targets), 0
+        self.lines: list[RolloutLine] = []
+        self._writer = LineWriter(targets, 0.0, str)
 
     def play(
         self,
@@ -67,20 +70,20 @@ class Played:
         if state == "graded":
             grade = msgspec.structs.replace(self._call(now, GRADER, 0.12, None), score=score)
             now = grade.done
-        self.tally.add_transcript(
-            Transcript(
-                spec,
-                f"trace_{spec.index:032x}",
-                "discarded" if any(o.fatal for turn in ended for o in turn) else state,
-                start,
-                now,
-                tuple(ended),
-                grade,
-                tokens=400 * (len(ended) + 1),
-                think_s=THINK_S * len(ended),
-                cut_short=cut_short,
-            )
+        transcript = Transcript(
+            spec,
+            f"trace_{spec.index:032x}",
+            "discarded" if any(o.fatal for turn in ended for o in turn) else state,
+            start,
+            now,
+            tuple(ended),
+            grade,
+            tokens=400 * (len(ended) + 1),
+            think_s=THINK_S * len(ended),
+            cut_short=cut_short,
         )
+        self.tally.add_transcript(transcript)
+        self.lines.append(msgspec.json.decode(self._writer.line(transcript), type=RolloutLine))
 
     def _call(self, due: float, endpoint: int, seconds: float, fault: Fault | None) -> Outcome:
         retried = fault in {Fault.HTTP_5XX, Fault.TIMEOUT, Fault.CONNECT_REFUSED}

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from reports.results import Results
 from simulator.faults import Fault, Violation
 from simulator.gates import Verdict
+from simulator.measure.detail import detail_of
 from simulator.measure.recorded import Spread
 from simulator.measure.replayed import ChangedOutput, Compared, Outputs, ReplayedTool, ReplaySummary
 from simulator.measure.summary import Summary
@@ -40,7 +42,7 @@ def passing() -> tuple[Summary, Verdict]:
 
 
 @functools.cache
-def failing() -> tuple[Summary, Verdict]:
+def _failing() -> Played:
     """Play a step whose search serves one call every 20 ms, and now and then answers 500, and so on."""
     run = Played()
 
@@ -59,7 +61,18 @@ def failing() -> tuple[Summary, Verdict]:
             cut_short=n % 60 == 7,
             dress=dress,
         )
-    return run.judged(batch_size=60, rollouts_per_step=480)
+    return run
+
+
+@functools.cache
+def failing() -> tuple[Summary, Verdict]:
+    return _failing().judged(batch_size=60, rollouts_per_step=480)
+
+
+@functools.cache
+def failing_in_detail() -> Results:
+    """Return the same, with what its rollouts.jsonl would hold."""
+    return Results(*failing(), FINDINGS, detail_of(_failing().lines))
 
 
 @functools.cache

@@ -1,0 +1,14 @@
+"use strict";
+
+async function drawAll() {
+  const specs = JSON.parse(document.getElementById("specs").textContent);
+  let drawn = 0;
+  for (const [name, spec] of Object.entries(specs)) {
+    drawn += await draw(document.getElementById(name), spec);
+    // Between two pictures the page may scroll, and be read.
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  document.documentElement.dataset.drawn = String(drawn);
+}
+
+drawAll();

@@ -1,6 +1,5 @@
 """`rft-preflight compare`: what changed between two runs, told from noise."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from reports.comparison_markdown import comparison_to_markdown
 from reports.comparison_terminal import render_comparison
 from reports.reading import JOURNAL, PastRun, past_run
 from simulator.cli.exits import EXIT_CODES
+from simulator.cli.options import share
 from simulator.cli.output import status, stderr_console, stdout_console, writing
 from simulator.errors import InputError
 from simulator.measure.comparison import Comparison
@@ -54,24 +54,12 @@ def compare(
     out
         The folder for comparison.json, comparison.md and junit.xml; without it nothing is written.
     """
-    within = _tolerance(tolerance)
+    within = share(tolerance, "--tolerance")
     runs = [_read(folder) for folder in (base, now)]
     comparison = _compared(runs, gate or (), within)
     written = [] if out is None else _write(comparison, out)
     stdout_console().print(render_comparison(comparison, written, out or ""))
     return EXIT_CODES[comparison.verdict]
-
-
-def _tolerance(text: str) -> float:
-    number, per_cent = text.strip().removesuffix("%"), text.strip().endswith("%")
-    try:
-        share = float(number) / (100 if per_cent else 1)
-    except ValueError:
-        share = math.nan
-    if not 0 <= share < 1:
-        remedy = "write it as 5% or 0.05"
-        raise InputError("must be a share from 0 to under 1", where="--tolerance", remedy=remedy)
-    return share
 
 
 def _read(folder: Path) -> PastRun:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from simulator.cli.output import say
 from simulator.cli.prepare import RunOptions
 from simulator.cli.run import run
 
@@ -18,7 +19,7 @@ def demo(*, live: Annotated[bool, Parameter(negative=(), show_default=False)] = 
     live
         Show the run on a page of this machine while it goes on.
     """
-    print(
+    say(
         "A team trains an agent that answers financial questions with three tools: search, list, cat.\n"
         "This plays one step of that training against their endpoints, which run on this machine.\n"
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from simulator.cli.output import say
 from simulator.errors import InputError
 from simulator.job.starter import starter_scenario
 
@@ -37,5 +38,5 @@ def init(
         raise InputError(
             f"cannot be written: {error.strerror}", where=str(path), remedy="choose another --out"
         ) from None
-    print(f"wrote {path}; now `rft-preflight run {path}`")
+    say(f"wrote {path}; now `rft-preflight run {path}`")
     return 0

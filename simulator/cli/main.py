@@ -44,8 +44,9 @@ grades every rollout, and says, with evidence, whether the endpoints will hold u
 
 Start with `rft-preflight demo`, then `rft-preflight check job.json`, then `rft-preflight run job.json`.
 
-Exit codes: 0 passed · 1 a gate failed, or a check found an error · 2 wrong invocation or unusable input · 3
-the measurement cannot be trusted, or the check is not whole · 130 interrupted (what was measured is written).
+Exit codes: 0 passed · 1 a gate failed, a check found an error, or `compare` something worse · 2 wrong
+invocation or unusable input · 3 the measurement cannot be trusted, or the check is not whole · 130
+interrupted (what was measured is written).
 """
 
 

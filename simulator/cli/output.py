@@ -80,6 +80,12 @@ def stderr_console() -> Console:
     return _console(sys.stderr)
 
 
+def say(line: str) -> None:
+    """Print a line, unless nothing but errors is to be said."""
+    if not Voice.quiet:
+        print(line)
+
+
 def _console(stream: TextIO, width: int | None = None) -> Console:
     # Without colours, rich falls back to what the environment says, such as NO_COLOR.
     no_color = True if Voice.plain else None

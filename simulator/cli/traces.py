@@ -1,13 +1,13 @@
 """`rft-preflight traces`: what recordings of rollouts hold, and what stands out in them."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from reports.findings import worst_first
 from reports.traces_json import traces_to_json
 from reports.traces_terminal import render_traces
-from simulator.cli.output import status, stderr_console, stdout_console, writing
+from simulator.cli.options import share
+from simulator.cli.output import say, status, stderr_console, stdout_console, writing
 from simulator.errors import InputError
 from simulator.job.jobfile import JobFile, read_job
 from simulator.job.traces.fit import fitted_scenario
@@ -45,7 +45,7 @@ def traces(
     """
     if not files:
         raise InputError("is missing", where="FILE", remedy="name recordings of rollouts")
-    most_broken = _share(broken)
+    most_broken = share(broken, "--broken")
     fitted_job = _check_fit(fit, job)
     recorded = _survey(Traces(files, most_broken))
     findings = worst_first(findings_of(recorded))
@@ -54,19 +54,8 @@ def traces(
         _write_fit(recorded, fitted_job, fit)
     stdout_console().print(render_traces(recorded, findings, written, out or ""))
     if fit is not None:
-        print(f"wrote {fit}; now `rft-preflight run {fit}`")
+        say(f"wrote {fit}; now `rft-preflight run {fit}`")
     return 0
-
-
-def _share(text: str) -> float:
-    number, per_cent = text.strip().removesuffix("%"), text.strip().endswith("%")
-    try:
-        share = float(number) / (100 if per_cent else 1)
-    except ValueError:
-        share = math.nan
-    if not 0 <= share <= 1:
-        raise InputError("must be a share from 0 to 1", where="--broken", remedy="write it as 5% or 0.05")
-    return share
 
 
 def _check_fit(fit: Path | None, job: Path | None) -> JobFile | None:

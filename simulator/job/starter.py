@@ -60,6 +60,7 @@ job = {job}
 {valid}
 seed = 7
 policy = "synthetic-agent"
+# price_per_hour = 100              # dollars of an hour of training: what slow endpoints add to each step
 
 # Conditions on the results; without them the defaults hold.
 # gates = ["rollouts.discarded_rate == 0", "tools.p99 < 5s", "steps.inflation < 1.5"]

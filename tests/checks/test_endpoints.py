@@ -61,6 +61,7 @@ def test_answers_that_differ_by_chance_are_not_taken_for_state(tmp_path):
     assert codes(findings) <= {"state.not_repeatable"}
 
 
+@pytest.mark.slow
 def test_calls_that_are_refused_as_too_many_are_told_as_that_alone(tmp_path):
     _, findings = check_server(broken.state.Guarded(), tmp_path)
     assert codes(findings) == {"limits.throttled"}
@@ -168,6 +169,7 @@ def test_a_server_that_cannot_keep_up(server, found, tmp_path):
     assert codes(findings) == found
 
 
+@pytest.mark.slow
 def test_a_program_that_is_late_itself_says_nothing_of_the_rate(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "MOST_LATE_S", -1.0)
     summary, findings = check_server(broken.limits.OneByOne(), tmp_path, WITH_RATE)

@@ -235,6 +235,7 @@ def test_every_code_is_listed_and_explained(capsys):
         assert " ".join(rule.effect.split()) in explained
 
 
+@pytest.mark.slow
 def test_a_check_that_is_not_whole_does_not_pass(tmp_path, capsys):
     class Dawdling(Healthy):
         def tool(self, call):

@@ -177,6 +177,7 @@ def test_recorded_scores_are_compared_with_a_grader(tmp_path):
     assert grader["agreement"]["recorded"]["exact"]["value"] == 0.75
 
 
+@pytest.mark.slow
 def test_answers_and_human_scores_may_stand_in_the_rows(graded, tmp_path):
     def rows_with_answers(path, body):
         return by_row(path, body)
@@ -222,6 +223,7 @@ def test_a_python_grader_that_opens_a_socket_fails_the_run(graded, capsys):
     assert "reward.missing" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_can_be_graded_again(graded):
     options = ["--skip-checks", "--time-scale", "0", "--regrade", "40"]
     code, out = graded(by_row, *options, command="run")
@@ -233,6 +235,7 @@ def test_a_run_can_be_graded_again(graded):
     assert grader["learnability"]["rollouts"] == 148
 
 
+@pytest.mark.slow
 def test_a_run_compares_its_scores_with_what_the_scenario_names(graded, capsys):
     exact = "\n".join(f"{name} = {json.dumps(value)}" for name, value in EXACT.items())
     scenario = f"""

@@ -56,7 +56,7 @@ def steady_run(tmp_path):
     return play
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_run_exits_with_130_and_writes_what_it_measured(steady_run, tmp_path, signum):
     process = steady_run(signum)
     out, err = process.said

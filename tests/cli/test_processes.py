@@ -381,6 +381,7 @@ def test_a_policy_that_fails_in_one_process_ends_the_run_as_it_would_with_one(tm
     assert failure.endswith("agent.py:6")
 
 
+@pytest.mark.slow
 def test_a_module_that_cannot_be_loaded_in_a_worker_is_said_in_a_line(tmp_path):
     with plain_server(obliging) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")
@@ -419,6 +420,7 @@ def test_ctrl_c_while_workers_start_is_heard_once_they_have(tmp_path):
     assert lost(report_in(tmp_path / "out")) == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_before_it_has_begun_does_not_hold_the_others_up(tmp_path):
     with plain_server(obliging) as url:
         write_job(tmp_path, url, tool_path="/t", grader_path="/grade")

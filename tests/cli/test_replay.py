@@ -41,7 +41,7 @@ def recorded(tmp_path):
     return str(tmp_path / "first" / "rollouts.jsonl")
 
 
-@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_replay_makes_the_same_calls_and_finds_the_same_outputs(tmp_path, recorded, capsys, processes):
     gates = [option for gate in ("replay.changed_rate == 0", "grader.agreement.exact == 1")
              for option in ("--gate", gate)]  # fmt: skip

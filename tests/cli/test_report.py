@@ -122,3 +122,25 @@ def test_the_report_says_how_it_was_made_and_how_to_repeat_it(runs):
     assert settings["trainer"]["tool_retries"] == 3
     assert settings["endpoints"]["search_catalog"]["headers"] == ["X-Functions-Key"]
     assert "a-functions-key" not in json.dumps(report)
+
+
+def test_quiet_says_nothing_and_an_error_is_said_all_the_same(runs, tmp_path, capsys):
+    assert invoke(["report", str(runs / "good"), "--out", str(tmp_path), "--quiet"]) == 0
+    assert (tmp_path / "report.html").is_file()
+    assert capsys.readouterr() == ("", "")
+    assert invoke(["--quiet", "report", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err.startswith("rft-preflight: ")
+    assert invoke(["report", str(tmp_path)]) == 0
+    assert "PASS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("options", "coloured"), [([], True), (["--no-color"], False)])
+def test_no_color_leaves_colours_out(runs, capsys, monkeypatch, options, coloured):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert invoke(["report", str(runs / "good"), *options]) == 0
+    assert ("\x1b[1;32m" in capsys.readouterr().out.replace("\x1b[1;30;42m", "\x1b[1;32m")) is coloured
+
+
+def test_the_schema_is_printed(capsys):
+    assert invoke(["report", "--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "report.json of rft-preflight"

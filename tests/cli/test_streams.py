@@ -64,6 +64,7 @@ def test_a_stream_that_is_closed(command, tmp_path):
     assert verdict_in(tmp_path) == "pass"
 
 
+@pytest.mark.slow
 def test_a_terminal_that_knows_ascii_only(command, tmp_path):
     narrow = environ(LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     ran = subprocess.run(command, env=narrow, check=False, capture_output=True)

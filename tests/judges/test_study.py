@@ -137,6 +137,7 @@ def test_every_sample_is_dealt_once_a_round_and_evenly():
     assert deal == dealt(100, 8, range(3), seed=1) != dealt(100, 8, range(3), seed=2)
 
 
+@pytest.mark.slow
 def test_marks_count_only_while_every_lane_is_busy(clock):
     in_flight, most_calm, under_load = 0, 0, []
 
@@ -200,6 +201,7 @@ def test_a_grader_that_gives_no_score_is_not_asked_for_ever(clock):
     assert "http_5xx (HTTP 500) after 4 attempts" in found.sheet.marks[0].details
 
 
+@pytest.mark.slow
 def test_the_time_limit_keeps_what_was_graded(clock):
     def slow(_request: RawRequest):
         return [1.0, http(200, b'{"score":1.0}')]
@@ -214,6 +216,7 @@ def test_the_time_limit_keeps_what_was_graded(clock):
     assert len(found.sheet.marks) == 40
 
 
+@pytest.mark.slow
 def test_an_end_under_load_keeps_how_many_were_in_flight(clock):
     async def play():
         server = ScriptServer(lambda _request: [1.0, http(200, b'{"score":1.0}')])

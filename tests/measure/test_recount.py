@@ -71,7 +71,7 @@ def part(run, **changes):
     return Part(summary, lambda: lines_of(lines, "rollouts.jsonl"))
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(ROLLOUTS, ROLLOUTS, ROLLOUTS)
 def test_runs_together_have_the_sums_of_their_counts_in_any_grouping(a, b, c):
     runs = [part(played(rollouts)) for rollouts in (a, b, c)]

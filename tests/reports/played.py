@@ -36,6 +36,11 @@ ENDPOINTS = endpoints("search", "list", "cat")
 SEARCH, LIST, CAT, GRADER = range(4)
 
 
+def copies(lines: Iterable[RolloutLine]) -> list[RolloutLine]:
+    """Return the lines once more, to be changed."""
+    return [msgspec.json.decode(msgspec.json.encode(line), type=RolloutLine) for line in lines]
+
+
 class Played:
     """A run under construction: `play` adds a rollout, `judged` counts and judges what was added."""
 

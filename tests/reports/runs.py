@@ -42,7 +42,7 @@ def passing() -> tuple[Summary, Verdict]:
 
 
 @functools.cache
-def _failing() -> Played:
+def played_failing() -> Played:
     """Play a step whose search serves one call every 20 ms, and now and then answers 500, and so on."""
     run = Played()
 
@@ -66,13 +66,13 @@ def _failing() -> Played:
 
 @functools.cache
 def failing() -> tuple[Summary, Verdict]:
-    return _failing().judged(batch_size=60, rollouts_per_step=480)
+    return played_failing().judged(batch_size=60, rollouts_per_step=480)
 
 
 @functools.cache
 def failing_in_detail() -> Results:
     """Return the same, with what its rollouts.jsonl would hold."""
-    return Results(*failing(), FINDINGS, detail_of(_failing().lines))
+    return Results(*failing(), FINDINGS, detail_of(played_failing().lines))
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import subprocess
 from html.parser import HTMLParser
 
@@ -10,8 +11,12 @@ import pytest
 
 from reports.html.page import gallery, study_gallery, study_to_html, to_html
 from reports.results import Results
+from simulator.cli.live_page import LivePage
+from simulator.cli.loopback import Page, serve
 from simulator.measure.detail import detail_of
-from tests.reports.runs import _failing, failing, failing_in_detail
+from simulator.measure.metering import meters_of_tally
+from simulator.measure.summary import Snapshot
+from tests.reports.runs import failing, failing_in_detail, played_failing
 from tests.reports.studies import flawed
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -55,15 +60,16 @@ class Drawn(HTMLParser):
             self.title = data
 
 
-def opened(path, tmp_path, width=1200):
+def opened(url, tmp_path, width=1200):
     """Return the page after it has drawn, and what it said on the console."""
     done = subprocess.run(
         [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            f"--user-data-dir={tmp_path / 'profile'}",
             f"--window-size={width},900", "--virtual-time-budget=5000", "--enable-logging=stderr",
-            "--dump-dom", path.as_uri(),
+            "--dump-dom", url,
         ],
         capture_output=True,
         timeout=90,
@@ -74,7 +80,9 @@ def opened(path, tmp_path, width=1200):
 
 
 def hostile():
-    lines = [msgspec.json.decode(msgspec.json.encode(line), type=type(line)) for line in _failing().lines]
+    lines = [
+        msgspec.json.decode(msgspec.json.encode(line), type=type(line)) for line in played_failing().lines
+    ]
     for line in lines:
         line.reason = HOSTILE
         for call in (*(call for turn in line.turns for call in turn), *([line.grade] if line.grade else [])):
@@ -92,7 +100,7 @@ def test_a_run_draws_every_picture_whatever_the_endpoints_answered(tmp_path):
     page = tmp_path / "report.html"
     page.write_bytes(to_html(hostile()))
     assert page.stat().st_size < 5_000_000
-    drawn, console = opened(page, tmp_path, width=500)
+    drawn, console = opened(page.as_uri(), tmp_path, width=500)
     expected = [picture.name for section in gallery(hostile()) for picture in section.pictures]
     assert list(drawn.marks) == expected
     assert all(drawn.marks.values()), drawn.marks
@@ -108,7 +116,27 @@ def test_a_study_draws_every_picture(tmp_path):
     study, verdict, findings = flawed()
     page = tmp_path / "report.html"
     page.write_bytes(study_to_html(study, verdict, findings))
-    drawn, console = opened(page, tmp_path)
+    drawn, console = opened(page.as_uri(), tmp_path)
     assert list(drawn.marks) == [p.name for section in study_gallery(study.grader) for p in section.pictures]
     assert all(drawn.marks.values()), drawn.marks
+    assert console == []
+
+
+@pytest.mark.slow
+def test_the_page_of_a_run_that_goes_on_draws_what_it_is_told(tmp_path):
+    live, listener = LivePage(), socket.create_server(("127.0.0.1", 0))
+    meters = meters_of_tally(played_failing().tally, played_failing().targets)
+    snapshot = Snapshot(9.5, "training", 1, 1, 480, 480, 13, 0, 40.0, {HOSTILE: 3}, None, meters)
+    live.update(snapshot, played_failing().lines)
+    live.end()
+    shown = {
+        "/t/": lambda: Page("text/html; charset=utf-8", live.page()),
+        "/t/data": lambda: Page("application/json", live.data()),
+    }
+    serve(listener, lambda path: shown[path]() if path in shown else None)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/t/"
+    drawn, console = opened(url, tmp_path)
+    assert list(drawn.marks) == [p.name for s in gallery(failing_in_detail()) for p in s.pictures]
+    assert all(drawn.marks.values()), drawn.marks
+    assert drawn.title == "a run that goes on - rft-preflight"
     assert console == []

@@ -15,7 +15,8 @@ from reports.html.waterfall import segments
 from reports.results import Results
 from simulator.measure.detail import detail_of
 from simulator.measure.histogram import Histogram
-from tests.reports.runs import CASES, FINDINGS, _failing, failing, failing_in_detail, passing
+from tests.reports.played import copies
+from tests.reports.runs import CASES, FINDINGS, failing, failing_in_detail, passing, played_failing
 from tests.reports.studies import flawed
 from tests.reports.test_files import HOSTILE, poisoned
 
@@ -126,7 +127,7 @@ def test_curves_end_at_the_longest_and_pass_through_the_percentiles():
 
 
 def test_a_waterfall_shows_thinking_attempts_and_waiting_without_a_gap():
-    line = next(line for line in _failing().lines if line.state == "discarded")
+    line = next(line for line in played_failing().lines if line.state == "discarded")
     parts = list(segments(line))
     assert [part.what for part in parts] == [
         "thinking", *["failed attempt", "waiting to retry"] * 3, "failed attempt",
@@ -138,16 +139,16 @@ def test_a_waterfall_shows_thinking_attempts_and_waiting_without_a_gap():
 
 
 def test_calls_at_once_have_a_lane_each():
-    line = msgspec.structs.replace(_failing().lines[0])
+    line = msgspec.structs.replace(played_failing().lines[0])
     line.turns = [[*line.turns[0], *line.turns[1]]]
     lanes = [(part.lane, part.lanes) for part in segments(line) if part.what == "tool call"]
     assert lanes == [(0, 2), (1, 2)]
 
 
 def test_a_long_run_is_drawn_as_coarsely_as_it_takes():
-    lines = _failing().lines
+    lines = played_failing().lines
     detail = detail_of(lines)
-    late = msgspec.json.decode(msgspec.json.encode(lines[0]), type=type(lines[0]))
+    (late,) = copies(lines[:1])
     for call in (*(call for turn in late.turns for call in turn), late.grade):
         for attempt in call.attempts:
             attempt.done_ms += 36_000_000
@@ -179,7 +180,9 @@ def test_the_detail_counts_as_the_histogram_does():
 @given(HOSTILE)
 def test_what_strangers_wrote_stays_text(text):
     summary, verdict, findings = poisoned(text)
-    lines = [msgspec.json.decode(msgspec.json.encode(line), type=type(line)) for line in _failing().lines[:6]]
+    lines = [
+        msgspec.json.decode(msgspec.json.encode(line), type=type(line)) for line in played_failing().lines[:6]
+    ]
     for line in lines:
         for call in (*(call for turn in line.turns for call in turn), *([line.grade] if line.grade else [])):
             call.endpoint = call.output = text.encode("utf-8", "replace").decode()

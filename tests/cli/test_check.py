@@ -173,6 +173,7 @@ def test_run_stops_on_errors_before_it_plays(tmp_path, capsys):
     assert "--skip-checks" in said.err
 
 
+@pytest.mark.slow
 def test_run_goes_on_with_skip_checks(tmp_path):
     endpoints = CrashesOn(no_json)
     assert check(tmp_path, endpoints, "--skip-checks", "--time-scale", "0", command="run") == 0

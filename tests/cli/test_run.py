@@ -63,6 +63,7 @@ def without_times_and_ids(rollout):
     return rollout
 
 
+@pytest.mark.slow
 def test_the_same_seed_sends_the_same_calls_and_another_seed_does_not(tmp_path):
     lines = {}
     with plain_server(obliging) as url:

@@ -42,6 +42,7 @@ def holds(estimate, value):
     return estimate.low <= value <= estimate.high
 
 
+@pytest.mark.slow
 def test_each_flaw_lies_within_its_interval_in_nineteen_of_twenty():
     studies = [Study(seed) for seed in SEEDS]
     assert sum(holds(study.noise().sd, 0.1) for study in studies) >= 19

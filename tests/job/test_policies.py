@@ -168,6 +168,7 @@ def test_synthetic_rollouts_call_what_their_row_declares(folder):
     assert {call.arguments for call in undeclared} == {"{}"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_rollout(folder):
     write_folder(folder)
     scenarios = [load_scenario("job.json", Overrides(seed=seed), ENVIRON) for seed in (3, 3, 4)]

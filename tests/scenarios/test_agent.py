@@ -117,6 +117,7 @@ def page(company, rows):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.data(), st.sampled_from(ITEMS[:8]))
 def test_any_table_is_coped_with(data, item):

@@ -1,7 +1,6 @@
 """`rft-preflight report`: every format again, from the files of runs that are over."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -70,25 +69,31 @@ def report(
     runs = [past_run(folder) for folder in folders]
     _refuse_unlike(runs)
     target = _target(runs, out)
-    with ExitStack() as stack, status(stderr_console()) as watch:
+    with status(stderr_console()) as watch, writing(target):
         watch("what the runs left")
-        if len(runs) == 1:
-            summary, detail = runs[0].summary, _detail(runs[0])
-            stack.enter_context(writing(target))
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            summary, detail = _merged(runs, target)
-        if price_per_hour is not None:
-            summary = msgspec.structs.replace(summary, price_per_hour=price_per_hour)
-        anew = gate is not None or len(runs) > 1
-        verdict = _judged(runs, summary, gate) if anew else runs[0].verdict
-        findings = tuple(dict.fromkeys(one for run in runs for one in run.findings))
-        with writing(target):
-            written = write_reports(target, Results(summary, verdict, findings, detail))
+        target.mkdir(parents=True, exist_ok=True)
+        results = _results(runs, target, gate, price_per_hour)
+        written = write_reports(target, results)
     if (target / JOURNAL).is_file():
         written = [JOURNAL, *written]
+    summary, verdict, findings = results.summary, results.verdict, results.findings
     stdout_console().print(render(summary, verdict, written, target, findings))
-    return EXIT_CODES[verdict.verdict] if anew else 0
+    return EXIT_CODES[verdict.verdict] if _is_judged_anew(runs, gate) else 0
+
+
+def _results(
+    runs: Sequence[PastRun], target: Path, gates: Sequence[str] | None, price_per_hour: float | None
+) -> Results:
+    """Return what the run left, or several together, whose rollouts are written into the target."""
+    summary, detail = _merged(runs, target) if len(runs) > 1 else (runs[0].summary, _detail(runs[0]))
+    if price_per_hour is not None:
+        summary = msgspec.structs.replace(summary, price_per_hour=price_per_hour)
+    verdict = _judged(runs, summary, gates) if _is_judged_anew(runs, gates) else runs[0].verdict
+    return Results(summary, verdict, tuple(dict.fromkeys(one for r in runs for one in r.findings)), detail)
+
+
+def _is_judged_anew(runs: Sequence[PastRun], gates: Sequence[str] | None) -> bool:
+    return gates is not None or len(runs) > 1
 
 
 def _folder(path: Path) -> Path:
@@ -129,17 +134,15 @@ def _detail(run: PastRun) -> Detail | None:
 
 
 def _merged(runs: Sequence[PastRun], target: Path) -> tuple[Summary, Detail]:
-    with writing(target):
-        target.mkdir(parents=True, exist_ok=True)
-        with (target / JOURNAL).open("wb") as journal:
+    with (target / JOURNAL).open("wb") as journal:
 
-            def write(line: RolloutLine) -> None:
-                journal.write(_encode(line) + b"\n")
+        def write(line: RolloutLine) -> None:
+            journal.write(_encode(line) + b"\n")
 
-            try:
-                return merge([Part(run.summary, run.lines) for run in runs], write)
-            except ValueError as error:
-                raise InputError(str(error), where="report.json", remedy="run again") from None
+        try:
+            return merge([Part(run.summary, run.lines) for run in runs], write)
+        except ValueError as error:
+            raise InputError(str(error), where="report.json", remedy="run again") from None
 
 
 def _judged(runs: Sequence[PastRun], summary: Summary, gates: Sequence[str] | None) -> Verdict:

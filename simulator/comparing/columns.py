@@ -1,6 +1,7 @@
 """The lines of one run as columns, gathered in one pass: what is drawn again and counted for a comparison."""
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable
 
 import msgspec
@@ -97,16 +98,16 @@ def columns_of(lines: Iterable[RolloutLine]) -> Columns:
     """Return the columns of a run's lines, which may come in any order."""
     numbers, figures = array("q"), array("d")
     groups: dict[tuple[int, str, int], int] = {}
-    endpoints: dict[str, _Gathered] = {}
+    endpoints: defaultdict[str, _Gathered] = defaultdict(_Gathered)
     for row, line in enumerate(lines):
         group = groups.setdefault((line.step, line.kind, line.group), len(groups))
         numbers.extend((line.rollout, group))
         figures.extend(_figures(line))
         for turn in line.turns:
             for call in turn:
-                endpoints.setdefault(call.endpoint, _Gathered()).add(row, call)
+                endpoints[call.endpoint].add(row, call)
         if line.grade is not None:
-            endpoints.setdefault(line.grade.endpoint, _Gathered()).add(row, line.grade)
+            endpoints[line.grade.endpoint].add(row, line.grade)
     rollout, group_of = np.array(numbers, np.int64).reshape(-1, 2).T
     order = np.argsort(rollout, kind="stable")
     place = np.empty_like(order)

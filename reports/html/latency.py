@@ -103,7 +103,7 @@ def calls_per_rollout(results: Results) -> Iterator[Picture]:
     wide = quantity("calls", "tool calls")
     spec = chart(
         rows,
-        {"mark": {"type": "bar", "color": colour("series-1")}},
+        {"mark": {"type": "bar", "orient": "vertical", "color": colour("series-1")}},
         x=ordinal if len(rows) <= MOST_BARS else wide,
         y=quantity("n", "rollouts"),
         tooltip=tooltip(tool_calls="calls", rollouts="n"),

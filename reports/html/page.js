@@ -11,4 +11,9 @@ async function drawAll() {
   document.documentElement.dataset.drawn = String(drawn);
 }
 
+// Paper unfolds nothing.
+window.addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+});
+
 drawAll();

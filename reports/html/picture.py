@@ -62,9 +62,10 @@ def chart(rows: Rows, *layers: Spec, height: int = _HEIGHT, **encoding: Any) -> 
         "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"name": "rows", "values": rows},
     }
-    if encoding:
-        spec["encoding"] = encoding
-    return spec | (layers[0] if len(layers) == 1 else {"layer": list(layers)})
+    if len(layers) > 1:
+        return spec | {"encoding": encoding, "layer": list(layers)}
+    (alone,) = layers
+    return spec | alone | {"encoding": encoding | alone.get("encoding", {})}
 
 
 def quantity(field: str, title: str | None = None, **more: Any) -> Spec:

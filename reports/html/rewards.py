@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from reports.html.picture import Key, Picture, Rows, chart, colour, quantity, tooltip
+from reports.html.picture import Key, Picture, Rows, Spec, chart, colour, quantity, tooltip
 from reports.results import Results
 from reports.text import count, counted, plain, share
 from simulator.measure.graded import Agreement, Confusion, ItemScores
@@ -37,7 +37,9 @@ def distribution(results: Results) -> Iterator[Picture]:
     )
     x = quantity("score", "score")
     across = {"x": x} if exact else {"x": {**x, "bin": "binned"}, "x2": {"field": "to"}}
-    mark = {"type": "bar", "color": colour("series-3"), **({"width": 9} if exact else {})}
+    mark: Spec = {"type": "bar", "orient": "vertical", "color": colour("series-3")}
+    if exact:
+        mark["width"] = 9
     spec = chart(
         rows,
         {"mark": mark, "encoding": across},

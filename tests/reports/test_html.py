@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from reports.html import page
-from reports.html.page import gallery, study_to_html, to_html
+from reports.html.page import gallery, study_gallery, study_to_html, to_html
 from reports.html.waterfall import segments
 from reports.results import Results
 from simulator.measure.detail import detail_of
@@ -90,6 +90,19 @@ def test_a_run_has_all_pictures_that_there_is_anything_for():
         "in-flight", "calls", "faults", "percentiles", "heat-1", "heat-2", "heat-3",
         "calls-per-rollout", "slowest", "discarded", "rewards",
     ]  # fmt: skip
+
+
+def test_every_mark_of_every_picture_has_a_place_on_both_axes():
+    grader = flawed()[0].grader
+    assert grader.agreement
+    assert grader.learnability
+    for drawn in (*gallery(failing_in_detail()), *study_gallery(grader)):
+        for picture in drawn.pictures:
+            shared = picture.spec["encoding"]
+            for layer in picture.spec.get("layer", [picture.spec]):
+                placed = {*shared, *layer.get("encoding", {})}
+                needed = {"y"} if layer["mark"]["type"] == "rule" else {"x", "y"}
+                assert needed <= placed, picture.name
 
 
 def picture(name):

@@ -18,7 +18,7 @@ from simulator.errors import InputError
 from simulator.measure.comparison import Comparison
 from simulator.measure.summary import Summary
 
-TOLERANCE = "5%"
+TOLERANCE = "10%"
 
 _REPORTS = {
     "comparison.json": comparison_to_json,

@@ -32,13 +32,14 @@ from simulator.comparing.lines import MIDDLE, Line, is_usable, lines_for
 from simulator.measure.comparison import ComparedLine, LineVerdict
 
 CONFIDENCE = 0.95
-TOLERANCE = 0.05
+TOLERANCE = 0.10
+"""Half of the 20% that is to be found: what two runs of the same differ by hardly ever reaches it."""
 APART = 0.01
 """What the times of two runs of the same may differ by for no reason that could be drawn again."""
 SAME_SHARE = 0.005
 """An interval of a share's difference within half a point either way is no difference."""
 
-_TAIL = 0.005
+_TAIL = (1 - CONFIDENCE) / 2
 _NOTHING = 1e-12
 _ERRORS = 8000
 _SEED = 7

@@ -132,6 +132,7 @@ def test_an_endpoint_that_answers_late_is_slow(tmp_path, monkeypatch):
     assert codes(findings) == {"endpoint.slow"}
 
 
+@pytest.mark.slow
 def test_a_first_answer_that_took_much_longer_is_a_cold_start(tmp_path, monkeypatch):
     monkeypatch.setattr(wire, "COLD_S", 0.2)
     _, (finding,) = check_server(broken.limits.StartsCold(), tmp_path)

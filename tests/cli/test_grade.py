@@ -81,6 +81,7 @@ def test_a_study_writes_what_it_found(graded, capsys):
     assert "a-functions-key" not in "".join(path.read_text() for path in out.iterdir())
 
 
+@pytest.mark.slow
 def test_another_grader_is_compared_with(graded, tmp_path, capsys):
     (tmp_path / "exact.json").write_text(json.dumps(EXACT))
     code, out = graded(by_row, *QUICK, "--no-load", "--against", str(tmp_path / "exact.json"))

@@ -79,6 +79,7 @@ def test_impatience_costs_nothing_that_was_measured(steady_run, tmp_path):
     assert json.loads((tmp_path / "out" / "report.json").read_text())["verdict"] in {"invalid", "fail"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_whole_lines_but_for_the_one_it_was_writing(steady_run, tmp_path):
     process = steady_run(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL

@@ -58,6 +58,7 @@ def test_a_stream_that_takes_nothing(command, tmp_path, stream):
     assert verdict_in(tmp_path) == "pass"
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_closed(command, tmp_path):
     shell = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command]
     assert subprocess.run(shell, env=environ(), check=False).returncode == 0

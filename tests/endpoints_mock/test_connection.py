@@ -148,6 +148,7 @@ async def test_a_late_answer_is_recorded_as_late_and_the_lag_says_whose_fault_it
     assert stats["busy"]["lag_ms"]["max"] == pytest.approx(3_000, rel=0.02)
 
 
+@pytest.mark.slow
 async def test_what_was_meant_to_take_long_is_no_lag(running, jumping_clock):
     texts = {"service_ms": ["echo=1000"], "workers": ["echo=1"], "faults": ["echo:slow_body=100%"]}
     async with running(**texts) as client:

@@ -172,6 +172,7 @@ def test_the_pool_depends_on_seed_row_and_tool_alone():
     assert pool(schema, name="read") != first
 
 
+@pytest.mark.slow
 def test_the_pool_is_the_same_in_every_process(monkeypatch):
     schemas = [SCHEMAS[name] for name in ("bounds", "arrays", "formats", "strict")]
     wanted = [Wanted(ITEM, FunctionTool("find", schema), "train.jsonl") for schema in schemas]

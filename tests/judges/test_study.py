@@ -185,6 +185,7 @@ def refuse(_request: RawRequest):
     return [http(500, b"{}")]
 
 
+@pytest.mark.slow
 def test_a_grader_that_gives_no_score_is_not_asked_for_ever(clock):
     async def play():
         server = ScriptServer(refuse)

@@ -73,7 +73,7 @@ FLAWS = {"noise": ["grade=0.1"], "load_shift": ["grade=-0.07 above 40"], "worker
 
 
 def holds(estimate, value):
-    return estimate.low <= value <= estimate.high
+    return estimate.low is not None and estimate.low <= value <= estimate.high
 
 
 def found_within_its_interval(seed):

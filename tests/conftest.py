@@ -9,7 +9,7 @@ from simulator.engine import run
 
 # The same examples every time, and no opinion on how fast the machine is.
 settings.register_profile(
-    "house", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
 

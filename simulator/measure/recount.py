@@ -6,26 +6,19 @@ lay unread.
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from simulator.faults import Fault
 from simulator.measure.lines import CallLine, RolloutLine
 from simulator.measure.tally import EndpointTally, RolloutRecord, Tally
-from simulator.model import Attempt, Endpoint
+from simulator.model import Attempt
 
 _AT_A_TIME = 1_000
 """Attempts are counted many at a time, which takes far fewer steps; so many rollouts' are in memory."""
 
 
-def recount(lines: Iterable[RolloutLine], endpoints: Sequence[Endpoint]) -> Tally:
-    """Return the tally of all lines, whose order does not matter."""
-    tally = Tally(endpoints)
-    add_lines(tally, lines)
-    return tally
-
-
 def add_lines(tally: Tally, lines: Iterable[RolloutLine]) -> None:
-    """Count more rollouts that have ended."""
+    """Count rollouts that have ended; their order does not matter."""
     lines = iter(lines)
     while some := list(itertools.islice(lines, _AT_A_TIME)):
         attempts: defaultdict[str, list[Attempt]] = defaultdict(list)

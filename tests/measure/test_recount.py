@@ -10,7 +10,8 @@ from simulator.faults import Fault
 from simulator.measure.histogram import Histogram
 from simulator.measure.lines import lines_of
 from simulator.measure.merging import Part, merge, starts_s
-from simulator.measure.recount import recount
+from simulator.measure.recount import add_lines
+from simulator.measure.tally import Tally
 from tests.reports.played import CAT, LIST, SEARCH, Played
 
 FAULTS = st.sampled_from([None, None, None, Fault.HTTP_5XX, Fault.HTTP_4XX, Fault.TIMEOUT])
@@ -58,7 +59,8 @@ def counts(tally):
 def test_lines_in_any_order_are_counted_as_the_run_counted(rollouts):
     run = played(rollouts)
     for lines in (run.lines, run.lines[::-1]):
-        again = recount(lines, run.targets)
+        again = Tally(run.targets)
+        add_lines(again, lines)
         assert counts(again) == counts(run.tally)
         for name, endpoint in run.tally.endpoints.items():
             ours, theirs = (t.service.percentile_ms(99) for t in (again.endpoints[name], endpoint))

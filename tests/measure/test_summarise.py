@@ -159,7 +159,7 @@ def rollouts_of_any_kind(draw):
     return records
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rollouts_of_any_kind())
 def test_what_is_counted_on_the_way_is_what_all_rollouts_together_would_tell(records):
     got = summary(*records, duration_s=130.0)
@@ -218,7 +218,7 @@ def test_rollouts_that_took_no_time_were_there_all_the_same():
     assert max_in_flight([]) == 0
 
 
-@settings(max_examples=20)
+@settings(max_examples=40)
 @given(SPANS)
 def test_of_a_load_that_goes_on_the_most_in_flight_is_that_of_any_second_as_it_began(spans):
     moved = [(s + 0.3 * (s % 2), s + d + 0.6 * (d % 2)) for s, d in spans]

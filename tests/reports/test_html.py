@@ -84,6 +84,14 @@ def test_every_run_has_a_page_with_its_verdict_first(case):
     assert "answers without a token" in read.text
 
 
+def test_many_findings_that_ask_for_the_same_are_counted():
+    one = FINDINGS[0]
+    findings = [msgspec.structs.replace(one, endpoint=f"tool {n:02}") for n in range(12)]
+    text = Page(to_html(Results(*passing(), findings))).text
+    assert "and 2 more, in report.json" in text
+    assert ("tool 09" in text, "tool 10" in text) == (True, False)
+
+
 def test_a_run_has_all_pictures_that_there_is_anything_for():
     drawn = [picture.name for section in gallery(failing_in_detail()) for picture in section.pictures]
     assert drawn == [
